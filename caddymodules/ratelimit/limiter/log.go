@@ -1,0 +1,35 @@
+package limiter
+
+import "sort"
+
+// TakeLog decides cost at the moment now against the times of earlier admissions, ascending.
+// expired is how many of them have left the window and may be dropped. If every other claim of the
+// call was allowed too, the caller appends now cost times.
+//
+// An admission at t counts in [t, t+window): two that are exactly a window apart never share one.
+func TakeLog(times []int64, p *Policy, now, cost int64, f Foreign) (expired int, d Decision) {
+	expired = ExpiredLog(times, now-p.window)
+	live := times[expired:]
+	own := int64(len(live))
+	d = windowDecision(p, now, cost, own, f, func(n int64) int64 {
+		return live[n-1] + p.window
+	})
+	switch {
+	case d.Allowed && cost > 0:
+		d.ResetAfter = p.Period
+	case own > 0:
+		d.ResetAfter = micros(live[own-1] + p.window - now)
+	}
+	if f.at(now, p.window) > 0 {
+		d.ResetAfter = max(d.ResetAfter, micros(f.At+p.window-now))
+	}
+	return expired, d
+}
+
+// ExpiredLog is the number of times that are at or before the moment since.
+func ExpiredLog(times []int64, since int64) int {
+	if len(times) == 0 || times[0] > since {
+		return 0
+	}
+	return sort.Search(len(times), func(i int) bool { return times[i] > since })
+}

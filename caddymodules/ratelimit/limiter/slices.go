@@ -1,0 +1,103 @@
+package limiter
+
+// slices is the number of slices that a window is cut into. One more is counted: the oldest, of
+// which a part has already left the window.
+const (
+	slices = 60
+	ring   = slices + 1
+)
+
+// Slices60 counts admissions in slices of a window. The zero value is empty.
+type Slices60 struct {
+	// Width of a slice in microseconds, and the number of the newest slice since the epoch.
+	Width, Newest int64
+	// Counts is a ring: slice number n is at n mod 61.
+	Counts [ring]uint32
+}
+
+// Advance moves the ring on to now, forgetting what has left the window, and rescales it when the
+// policy's window has changed: each old slice is then counted as if all of it came at its end.
+func (s *Slices60) Advance(p *Policy, now int64) {
+	if s.Width != p.width {
+		s.rescale(p, now)
+	}
+	newest := now / s.Width
+	for gone := max(s.Newest+1, newest-ring+1); gone <= newest; gone++ {
+		s.Counts[gone%ring] = 0
+	}
+	s.Newest = max(s.Newest, newest)
+}
+
+func (s *Slices60) rescale(p *Policy, now int64) {
+	old := *s
+	*s = Slices60{Width: p.width, Newest: now / p.width}
+	if old.Width == 0 {
+		return
+	}
+	for n := old.Newest - ring + 1; n <= old.Newest; n++ {
+		if c := old.Counts[((n%ring)+ring)%ring]; c > 0 {
+			s.Add(p, min((n+1)*old.Width-1, now), int64(c))
+		}
+	}
+}
+
+// Add counts n admissions at the moment t, if it is still in the ring.
+func (s *Slices60) Add(_ *Policy, t, n int64) {
+	number := t / s.Width
+	if number > s.Newest-ring && number <= s.Newest {
+		s.Counts[number%ring] += uint32(n)
+	}
+}
+
+// Take decides cost at the moment now, to which the ring must have been advanced. If every other
+// claim of the call was allowed too, the caller adds cost.
+func (s *Slices60) Take(p *Policy, now, cost int64, f Foreign) Decision {
+	now = max(now, s.Newest*s.Width)
+	oldest := s.oldest(p, now)
+	var own, last int64
+	for n := oldest; n <= s.Newest; n++ {
+		if c := s.Counts[n%ring]; c > 0 {
+			own, last = own+int64(c), n
+		}
+	}
+	d := windowDecision(p, now, cost, own, f, func(n int64) int64 {
+		for number := oldest; ; number++ {
+			if n -= int64(s.Counts[number%ring]); n <= 0 {
+				return s.leaves(p, number)
+			}
+		}
+	})
+	switch {
+	case d.Allowed && cost > 0:
+		d.ResetAfter = micros(s.leaves(p, s.Newest) - now)
+	case own > 0:
+		d.ResetAfter = micros(s.leaves(p, last) - now)
+	}
+	if f.at(now, p.window) > 0 {
+		d.ResetAfter = max(d.ResetAfter, micros(f.At+p.window-now))
+	}
+	return d
+}
+
+// oldest is the number of the slice in which the window begins.
+func (s *Slices60) oldest(p *Policy, now int64) int64 {
+	return max(0, (now-p.window)/s.Width, s.Newest-ring+1)
+}
+
+// leaves is the moment at which slice number n no longer counts: when the window begins after it.
+func (s *Slices60) leaves(p *Policy, n int64) int64 { return (n+1)*s.Width + p.window }
+
+// Refund takes n admissions back, newest first.
+func (s *Slices60) Refund(n int64) {
+	for number := s.Newest; n > 0 && number > s.Newest-ring && number >= 0; number-- {
+		c := &s.Counts[number%ring]
+		back := min(n, int64(*c))
+		*c -= uint32(back)
+		n -= back
+	}
+}
+
+// Empty says whether nothing is counted.
+func (s *Slices60) Empty() bool {
+	return s.Counts == [ring]uint32{}
+}
