@@ -1,0 +1,110 @@
+# Gatehouse. `make` lists the targets; `make run` and `make test` are all that a newcomer needs.
+#
+# Every go command below runs under the same settings. Caddy is 6 CPU-minutes of compiling, and each
+# other set of flags would compile it once more; the tags leave out databases that the edge never opens.
+export GOFLAGS     := -trimpath -tags=nobadger,nomysql,nopgx
+export CGO_ENABLED := 0
+
+# The race detector alone needs cgo.
+RACE := CGO_ENABLED=1 go test -race
+
+LINT_VERSION := v2.15.0
+LINT         := bin/golangci-lint-$(LINT_VERSION)
+
+# How long `make fuzz` stays with each target, and `make soak` and `make chaos` may take.
+FUZZTIME     ?= 30s
+SOAK_TIMEOUT ?= 2h
+
+# Order matters, and two test suites at once would disturb each other's timings.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##
+## Every day
+
+.PHONY: run
+run: ## start Redis, two edge nodes and an upstream, and say what to try
+	@go build -o bin/devstack ./tests/devstack/cmd/devstack
+	@exec bin/devstack run
+
+.PHONY: test
+test: deps verify vet lint unit stories ## everything that a change must pass
+
+.PHONY: build
+build: ## build the edge: bin/gatehouse
+	go build -ldflags '-w -s' -o bin/gatehouse ./caddymodules/cmd/gatehouse
+
+##
+## The parts of make test
+
+.PHONY: deps
+deps: ## install what the tests need, or say what to type
+	@go run ./tests/devstack/cmd/devstack deps --test
+
+.PHONY: verify
+verify: ## xcaddy.toml, imports.go, go.mod and go.sum agree
+	go run ./caddymodules/cmd/build --check
+	go mod tidy -diff
+
+.PHONY: vet
+vet: ## go vet
+	go vet ./...
+
+.PHONY: lint
+lint: $(LINT) ## golangci-lint, and the formatting
+	$(LINT) run ./...
+
+# Kept by version, and never a tool of go.mod, whose versions it would drag along. 5 minutes, once.
+$(LINT):
+	mkdir -p bin
+	GOBIN='$(CURDIR)/bin' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv bin/golangci-lint $(LINT)
+
+.PHONY: unit
+unit: ## tests of all packages but tests/, under the race detector
+	$(RACE) -timeout 10m $$(go list ./... | grep -v '/gatehouse/tests\(/\|$$\)')
+
+# One package at a time: the stories measure waits, and own the processes that they stop and kill.
+# Never from go's test cache, which does not know the binaries that they start.
+.PHONY: stories
+stories: ## the built binaries with real Redis, golden Caddyfiles, layout
+	$(RACE) -timeout 15m -count=1 -p 1 ./tests/...
+
+##
+## Heavier, by hand or by night
+
+.PHONY: fuzz
+fuzz: ## fuzz each target for FUZZTIME (30s)
+	@targets=$$(go test -list '^Fuzz' ./... | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { while (n) print $$2 ":" t[--n] }') && \
+	test -n "$$targets" || { echo 'there are no fuzz targets' >&2; exit 1; }; \
+	for t in $$targets; do \
+		go test -run '^$$' -fuzz "^$${t##*:}$$" -fuzztime $(FUZZTIME) "$${t%%:*}" || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## benchmarks of all packages
+	go test -run '^$$' -bench . -benchmem -timeout 1h ./...
+
+.PHONY: chaos
+chaos: ## faults at random, on the built binaries (build tag chaos)
+	$(call tagged,chaos)
+
+.PHONY: soak
+soak: ## hours of steady load (build tag soak)
+	$(call tagged,soak)
+
+# tagged runs the tests behind a build tag. A suite that does not exist is an error, not a success.
+define tagged
+	@files=$$(grep -rlE --include='*_test.go' '^//go:build .*\<$(1)\>' tests) || \
+	{ echo 'there is no $(1) suite yet: no test under tests/ has the build tag $(1)' >&2; exit 1; }; \
+	CGO_ENABLED=0 go test -tags nobadger,nomysql,nopgx,$(1) -timeout $(SOAK_TIMEOUT) -count=1 -p 1 -v \
+		$$(for f in $$files; do echo "./$${f%/*}"; done | sort -u)
+endef
+
+.PHONY: clean
+clean: ## remove what was built and what make run kept
+	rm -rf bin .devstack

@@ -1,0 +1,5 @@
+// Package caddymodules registers every Caddy module of Gatehouse by importing it: a build with this
+// package is the edge.
+//
+// `make verify` fails when a package below this folder registers a module and is not imported here.
+package caddymodules
