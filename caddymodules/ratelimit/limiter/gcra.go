@@ -16,22 +16,26 @@ type Bucket struct {
 // Take decides cost at the moment now. It returns the bucket after it, charged only if allowed;
 // the caller stores it only if every other claim was allowed too.
 func (b Bucket) Take(p *Policy, now, cost int64) (Bucket, Decision) {
+	d := Decision{Decided: true, At: now, Quota: p.Capacity(), Window: p.Window()}
 	b = b.advance(p, now)
+	// How far the clock has moved back behind the bucket: waits are told by the clock.
+	ahead := b.At - now
 	capacity := p.Capacity()
-	d := Decision{Decided: true, Quota: capacity, Window: p.Window()}
 	// The debt before this request that would just admit it; cost × token stays below 2⁵³.
 	most := (capacity - cost) * p.token
 	switch {
 	case cost > capacity:
 		d.RetryAfter = Never
 	case b.Debt > most:
-		d.RetryAfter = micros(ceilDiv(b.Debt-most, p.repay))
+		d.RetryAfter = micros(ahead + ceilDiv(b.Debt-most, p.repay))
 	default:
 		d.Allowed = true
 		b.Debt += cost * p.token
 	}
 	d.Remaining = (capacity*p.token - b.Debt) / p.token
-	d.ResetAfter = micros(b.TimeToFull())
+	if b.Debt > 0 {
+		d.ResetAfter = micros(ahead + b.TimeToFull())
+	}
 	return b, d
 }
 
@@ -55,7 +59,7 @@ func (b Bucket) advance(p *Policy, now int64) Bucket {
 	return Bucket{At: now, Debt: debt, Token: p.token, Repay: p.repay}
 }
 
-// Refund gives back cost tokens.
+// Refund gives back cost tokens of a charge that is [Claim.Refundable].
 func (b Bucket) Refund(p *Policy, now, cost int64) Bucket {
 	b = b.advance(p, now)
 	b.Debt = max(0, b.Debt-cost*p.token)

@@ -4,7 +4,7 @@ import "sort"
 
 // TakeLog decides cost at the moment now against the times of earlier admissions, ascending.
 // expired is how many of them have left the window and may be dropped. If every other claim of the
-// call was allowed too, the caller appends now cost times.
+// call was allowed too, the caller appends now cost times, or the newest time if now is before it.
 //
 // An admission at t counts in [t, t+window): two that are exactly a window apart never share one.
 func TakeLog(times []int64, p *Policy, now, cost int64, f Foreign) (expired int, d Decision) {
@@ -24,6 +24,16 @@ func TakeLog(times []int64, p *Policy, now, cost int64, f Foreign) (expired int,
 		d.ResetAfter = max(d.ResetAfter, micros(f.At+p.window-now))
 	}
 	return expired, d
+}
+
+// RefundLog takes up to n admissions of the moment at out of times, in place.
+func RefundLog(times []int64, at, n int64) []int64 {
+	from := ExpiredLog(times, at-1)
+	to := from
+	for to < len(times) && times[to] == at && int64(to-from) < n {
+		to++
+	}
+	return append(times[:from], times[to:]...)
 }
 
 // ExpiredLog is the number of times that are at or before the moment since.

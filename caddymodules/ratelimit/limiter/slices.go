@@ -18,6 +18,7 @@ type Slices60 struct {
 // Advance moves the ring on to now, forgetting what has left the window, and rescales it when the
 // policy's window has changed: each old slice is then counted as if all of it came at its end.
 func (s *Slices60) Advance(p *Policy, now int64) {
+	now = max(now, s.Newest*s.Width)
 	if s.Width != p.width {
 		s.rescale(p, now)
 	}
@@ -36,13 +37,13 @@ func (s *Slices60) rescale(p *Policy, now int64) {
 	}
 	for n := old.Newest - ring + 1; n <= old.Newest; n++ {
 		if c := old.Counts[((n%ring)+ring)%ring]; c > 0 {
-			s.Add(p, min((n+1)*old.Width-1, now), int64(c))
+			s.Add(min((n+1)*old.Width-1, now), int64(c))
 		}
 	}
 }
 
 // Add counts n admissions at the moment t, if it is still in the ring.
-func (s *Slices60) Add(_ *Policy, t, n int64) {
+func (s *Slices60) Add(t, n int64) {
 	number := t / s.Width
 	if number > s.Newest-ring && number <= s.Newest {
 		s.Counts[number%ring] += uint32(n)
@@ -87,13 +88,14 @@ func (s *Slices60) oldest(p *Policy, now int64) int64 {
 // leaves is the moment at which slice number n no longer counts: when the window begins after it.
 func (s *Slices60) leaves(p *Policy, n int64) int64 { return (n+1)*s.Width + p.window }
 
-// Refund takes n admissions back, newest first.
-func (s *Slices60) Refund(n int64) {
-	for number := s.Newest; n > 0 && number > s.Newest-ring && number >= 0; number-- {
+// Refund takes up to n admissions of the moment at back.
+func (s *Slices60) Refund(at, n int64) {
+	if s.Width == 0 {
+		return
+	}
+	if number := at / s.Width; number > s.Newest-ring && number <= s.Newest && number >= 0 {
 		c := &s.Counts[number%ring]
-		back := min(n, int64(*c))
-		*c -= uint32(back)
-		n -= back
+		*c -= uint32(min(n, int64(*c)))
 	}
 }
 

@@ -1,6 +1,9 @@
 package limiter
 
-import "math/bits"
+import (
+	"math/bits"
+	"sort"
+)
 
 // Foreign is what other nodes had admitted in a window when the shared store was last heard of. A
 // node that limits alone counts its part of it, fading to nothing over one window. The zero Foreign
@@ -35,17 +38,16 @@ func (f Foreign) until(room, window int64) int64 {
 // which at least n of this node's own events will have expired.
 func windowDecision(p *Policy, now, cost, own int64, f Foreign, expiry func(n int64) int64) Decision {
 	capacity, window := p.Rate, p.window
-	d := Decision{Decided: true, Quota: capacity, Window: p.Window()}
+	d := Decision{Decided: true, At: now, Quota: capacity, Window: p.Window()}
 	used := own + f.at(now, window)
 	switch {
 	case cost > capacity:
 		d.RetryAfter = Never
-	case used+cost > capacity:
+	case cost > 0 && used+cost > capacity:
 		d.RetryAfter = micros(windowWait(p, now, cost, own, f, expiry))
 	default:
 		d.Allowed = true
 		used += cost
-		own += cost
 	}
 	d.Remaining = max(0, capacity-used)
 	return d
@@ -57,15 +59,18 @@ func windowWait(p *Policy, now, cost, own int64, f Foreign, expiry func(n int64)
 		return expiry(own+cost-p.Rate) - now
 	}
 	// Own events leave one after another; between two departures the foreign ones fade.
-	for gone := max(0, own+cost-p.Rate); ; gone++ {
-		ready := f.until(p.Rate-cost-(own-gone), p.window)
-		if gone > 0 {
-			ready = max(ready, expiry(gone))
-		}
-		if gone >= own || ready <= expiry(gone+1) {
-			return max(1, ready-now)
-		}
+	// The more of them are gone, the sooner those have faded enough: the first number of departures
+	// for which that is before the next departure is found by bisection.
+	fewest := max(0, own+cost-p.Rate)
+	faded := func(gone int64) int64 { return f.until(p.Rate-cost-(own-gone), p.window) }
+	gone := fewest + int64(sort.Search(int(own-fewest), func(i int) bool {
+		return faded(fewest+int64(i)) <= expiry(fewest+int64(i)+1)
+	}))
+	ready := faded(gone)
+	if gone > 0 {
+		ready = max(ready, expiry(gone))
 	}
+	return max(1, ready-now)
 }
 
 // ceilMulDiv is a × b / c rounded up, for a quotient that fits.
