@@ -39,30 +39,48 @@ func (b Bucket) Take(p *Policy, now, cost int64) (Bucket, Decision) {
 	return b, d
 }
 
-// advance moves the bucket on to now: repaid, rescaled to the policy, clamped to its capacity.
+// advance moves the bucket on to now, rescaled to the policy and clamped to its capacity. A policy
+// that changed counts from the last charge on: what is refused writes nothing, so were the debt
+// repaid at the old rate, a raised limit would be felt only after the old wait.
 func (b Bucket) advance(p *Policy, now int64) Bucket {
-	now = max(now, b.At)
-	debt := b.Debt
-	if debt > 0 {
-		// Compared in time, so that elapsed × repay cannot overflow.
-		if elapsed := now - b.At; elapsed >= ceilDiv(debt, b.Repay) {
-			debt = 0
-		} else {
-			debt -= elapsed * b.Repay
-		}
-		if b.Token != p.token || b.Repay != p.repay {
+	if b.Token != p.token || b.Repay != p.repay {
+		if b.Debt > 0 {
 			// Tokens used are kept, and clamped before they are scaled: that cannot overflow.
-			debt = min(ceilDiv(debt, b.Token), p.Capacity()) * p.token
+			b.Debt = min(ceilDiv(b.Debt, b.Token), p.Capacity()) * p.token
 		}
-		debt = min(debt, p.Capacity()*p.token)
+		b.Token, b.Repay = p.token, p.repay
 	}
-	return Bucket{At: now, Debt: debt, Token: p.token, Repay: p.repay}
+	b.Debt = min(b.Debt, p.Capacity()*p.token)
+	return b.repaid(now)
 }
 
-// Refund gives back cost tokens of a charge that is [Claim.Refundable].
-func (b Bucket) Refund(p *Policy, now, cost int64) Bucket {
-	b = b.advance(p, now)
-	b.Debt = max(0, b.Debt-cost*p.token)
+// repaid moves the bucket on to now, at which some of its debt is repaid. It never moves back.
+func (b Bucket) repaid(now int64) Bucket {
+	if now <= b.At {
+		return b
+	}
+	if b.Debt > 0 {
+		// Compared in time, so that elapsed × repay cannot overflow.
+		if elapsed := now - b.At; elapsed >= ceilDiv(b.Debt, b.Repay) {
+			b.Debt = 0
+		} else {
+			b.Debt -= elapsed * b.Repay
+		}
+	}
+	b.At = now
+	return b
+}
+
+// Refund gives back cost tokens of a charge that is [Claim.Refundable]. The bucket keeps its own
+// scale and is not clamped: the limit may have changed since the charge.
+func (b Bucket) Refund(now, cost int64) Bucket {
+	b = b.repaid(now)
+	// Compared in tokens, so that cost × token cannot overflow.
+	if b.Debt == 0 || cost >= ceilDiv(b.Debt, b.Token) {
+		b.Debt = 0
+	} else {
+		b.Debt -= cost * b.Token
+	}
 	return b
 }
 
@@ -75,3 +93,23 @@ func (b Bucket) TimeToFull() int64 {
 }
 
 func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
+
+// BucketFullIn is the bucket that will be full in so many microseconds: the state of a share is made
+// so from that of the whole, since both take equally long to fill.
+func BucketFullIn(p *Policy, now, in int64) Bucket {
+	b := Bucket{At: now, Token: p.token, Repay: p.repay}
+	switch {
+	case in >= p.window:
+		b.Debt = p.Capacity() * p.token
+	case in > 0:
+		b.Debt = min(in*p.repay, p.Capacity()*p.token)
+	}
+	return b
+}
+
+// Owed is the part of the debt that takes so many microseconds to repay, by tokens in the scale of p,
+// rounded up: what a node admitted at its share, as the whole counts it.
+func (b Bucket) Owed(p *Policy, last int64) int64 {
+	units := min(last*b.Repay, b.Debt)
+	return int64(ceilMulDiv(uint64(units), uint64(p.token), uint64(b.Token)))
+}

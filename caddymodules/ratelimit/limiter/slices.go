@@ -53,8 +53,7 @@ func (s *Slices60) Add(t, n int64) {
 // Take decides cost at the moment now, to which the ring must have been advanced. If every other
 // claim of the call was allowed too, the caller adds cost.
 func (s *Slices60) Take(p *Policy, now, cost int64, f Foreign) Decision {
-	now = max(now, s.Newest*s.Width)
-	oldest := s.oldest(p, now)
+	oldest := s.oldest(p, max(now, s.Newest*s.Width))
 	var own, last int64
 	for n := oldest; n <= s.Newest; n++ {
 		if c := s.Counts[n%ring]; c > 0 {
@@ -102,4 +101,23 @@ func (s *Slices60) Refund(at, n int64) {
 // Empty says whether nothing is counted.
 func (s *Slices60) Empty() bool {
 	return s.Counts == [ring]uint32{}
+}
+
+// Total is all that is counted.
+func (s *Slices60) Total() (n int64) {
+	for _, c := range s.Counts {
+		n += int64(c)
+	}
+	return n
+}
+
+// AppendCounts appends what is counted, each slice at its end but not after now, ascending, on a
+// clock that is offset microseconds ahead.
+func (s *Slices60) AppendCounts(counts []SliceCount, now, offset int64) []SliceCount {
+	for n := max(0, s.Newest-ring+1); n <= s.Newest; n++ {
+		if c := s.Counts[n%ring]; c > 0 {
+			counts = append(counts, SliceCount{At: min((n+1)*s.Width-1, now) + offset, Count: int64(c)})
+		}
+	}
+	return counts
 }

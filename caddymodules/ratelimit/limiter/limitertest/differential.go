@@ -1,0 +1,161 @@
+package limitertest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter"
+)
+
+// Differential sends the same random operations to a store and to the [Model] and wants the same
+// decisions: takes of one to four claims, refunds, limits that change under live keys, and a clock
+// that creeps, jumps and is set back. The seeds are fixed; a failure names its seed and the operations
+// on the key before it.
+//
+// The store must decide all claims of a call in one step.
+func Differential(t *testing.T, open func(t *testing.T, clock *Clock) limiter.Store) {
+	for seed := range uint64(24) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			f := newFixture(t, open)
+			d := &differential{
+				fixture: f,
+				model:   NewModel(f.clock.Now),
+				random:  rand.New(rand.NewPCG(seed, 0)),
+			}
+			d.keys = []limiter.Key{Key(t, "a"), Key(t, "b"), Key(t, "c")}
+			for i := range d.limits {
+				d.limits[i] = d.policy(i + 1)
+			}
+			for range 400 {
+				d.operation()
+			}
+		})
+	}
+}
+
+type differential struct {
+	*fixture
+	model  *Model
+	random *rand.Rand
+	keys   []limiter.Key
+	// limits are those in force, each under its own ordinal.
+	limits [5]*limiter.Policy
+	// passed are calls that may yet be refunded.
+	passed [][]limiter.Claim
+	// history is what was done, newest last.
+	history []string
+}
+
+func (d *differential) operation() {
+	switch n := d.random.IntN(100); {
+	case n < 70:
+		d.take()
+	case n < 76:
+		d.refund()
+	case n < 82:
+		i := d.random.IntN(len(d.limits))
+		d.limits[i] = d.policy(i + 1)
+		d.log("limit %d is now %s", i+1, d.limits[i])
+	default:
+		d.move()
+	}
+}
+
+func (d *differential) log(format string, args ...any) {
+	d.history = append(d.history, fmt.Sprintf(format, args...))
+}
+
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
+
+// policy is a random limit of the algorithm that belongs to the ordinal, so that a changed limit
+// meets the state of the one before.
+func (d *differential) policy(ordinal int) *limiter.Policy {
+	for {
+		limit := limiter.Limit{
+			Algorithm: []limiter.Algorithm{limiter.GCRA, limiter.Log, limiter.Slices}[ordinal%3],
+			Rate:      pick[int64](d.random, 0, 1, 2, 3, 7, 10, 60, 100, 1000, 300_000),
+			Period: pick(d.random, time.Millisecond, 999_983*time.Microsecond, time.Second,
+				7*time.Second+3*time.Microsecond, time.Minute, time.Hour, 24*time.Hour),
+		}
+		if limit.Algorithm == limiter.GCRA {
+			limit.Burst = pick[int64](d.random, 0, 1, 5, 50, 1000)
+		}
+		if p, err := limiter.NewPolicy("test", ordinal, limit); err == nil {
+			return p
+		}
+	}
+}
+
+func (d *differential) take() {
+	var claims []limiter.Claim
+	for range 1 + d.random.IntN(4) {
+		p := pick(d.random, d.limits[:]...)
+		c := limiter.Claim{Key: pick(d.random, d.keys...), Policy: p}
+		twice := slices.ContainsFunc(claims, func(o limiter.Claim) bool { return o.Key == c.Key && o.Policy == p })
+		if twice {
+			continue
+		}
+		switch d.random.IntN(10) {
+		case 0:
+			c.Cost = 0
+		case 1:
+			c.Cost = p.Capacity()
+		case 2:
+			c.Cost = p.Capacity() + 1
+		case 3, 4:
+			c.Cost = d.random.Int64N(p.Capacity() + 1)
+		default:
+			c.Cost = 1
+		}
+		claims = append(claims, c)
+	}
+	wanted := slices.Clone(claims)
+	if err := d.model.Take(d.t.Context(), wanted); err != nil {
+		d.t.Fatalf("model: take: %v", err)
+	}
+	d.fixture.take(claims...)
+	for i, c := range claims {
+		d.log("take %d of %s on %x: %s", c.Cost, c.Policy, c.Key[:2], describe(wanted[i].Decision))
+	}
+	for i, c := range claims {
+		if c.Decision != wanted[i].Decision {
+			for _, line := range d.history[max(0, len(d.history)-40):] {
+				d.t.Log(line)
+			}
+			d.t.Fatalf("claim %d of the last %d:\n got %s\nwant %s", i+1, len(claims), describe(c.Decision), describe(wanted[i].Decision))
+		}
+	}
+	if limiter.Allowed(claims) {
+		d.passed = append(d.passed, claims)
+	}
+}
+
+func (d *differential) refund() {
+	if len(d.passed) == 0 {
+		return
+	}
+	// Mostly the latest, which can still be given back.
+	i := len(d.passed) - 1 - d.random.IntN(min(3, len(d.passed)))
+	claims := d.passed[i]
+	d.passed = slices.Delete(d.passed, i, i+1)
+	if err := d.model.Refund(d.t.Context(), claims); err != nil {
+		d.t.Fatalf("model: refund: %v", err)
+	}
+	d.fixture.refund(claims...)
+	for _, c := range claims {
+		d.log("refund %d of %s on %x", c.Cost, c.Policy, c.Key[:2])
+	}
+}
+
+func (d *differential) move() {
+	reach := pick(d.random, 2*time.Microsecond, time.Millisecond, time.Second, time.Minute, time.Hour)
+	by := time.Duration(d.random.Int64N(int64(reach)))
+	if d.random.IntN(8) == 0 {
+		by = -by
+	}
+	d.clock.Advance(by)
+	d.log("clock moves by %s", by)
+}
