@@ -32,7 +32,7 @@ func waitIsExact(f *fixture) {
 			cost := 1 + random.Int64N(p.Capacity())
 			d := f.one(p, cost)
 			if d.Allowed {
-				f.clock.Advance(time.Duration(random.Int64N(int64(limit.Period)/p.Capacity() + 1)))
+				f.clock.Advance(time.Duration(random.Int64N(int64(p.Window())/p.Capacity() + 1)))
 				continue
 			}
 			waits++
@@ -54,7 +54,7 @@ func resetIsExact(f *fixture) {
 		for range 8 {
 			for range 1 + random.IntN(4) {
 				f.one(p, 1+random.Int64N(p.Capacity()))
-				f.clock.Advance(time.Duration(random.Int64N(int64(limit.Period))) / 4)
+				f.clock.Advance(time.Duration(random.Int64N(int64(p.Window()))) / 4)
 			}
 			d := f.one(p, 0)
 			if d.ResetAfter == 0 {
