@@ -43,6 +43,8 @@ type Policy struct {
 	width, window int64
 
 	share atomic.Pointer[sharePolicy]
+	// whole is the policy that this one is a share of.
+	whole *Policy
 }
 
 // NewPolicy validates and compiles the limit that is the ordinal-th (from 1) of the zone.
@@ -87,6 +89,14 @@ func (p *Policy) SliceWidth() int64 { return p.width }
 // nothing, ceil(B·T/R) for GCRA, the window for the others. It is exact to the microsecond, up.
 func (p *Policy) Window() time.Duration { return micros(p.window) }
 
+// Whole is the policy that this one is a share of, or itself.
+func (p *Policy) Whole() *Policy {
+	if p.whole != nil {
+		return p.whole
+	}
+	return p
+}
+
 type sharePolicy struct {
 	nodes, rank int
 	policy      *Policy
@@ -119,7 +129,7 @@ func (p *Policy) shareOf(nodes, rank int64) *Policy {
 	}
 	s := &Policy{
 		Limit: p.Limit, Zone: p.Zone, Name: p.Name, Ordinal: p.Ordinal,
-		Local: p.Local, OnFailure: p.OnFailure,
+		Local: p.Local, OnFailure: p.OnFailure, whole: p,
 	}
 	switch {
 	case p.Algorithm == GCRA:

@@ -26,6 +26,9 @@ func (f Foreign) at(now, window int64) int64 {
 	return int64(ceilMulDiv(uint64(f.Count), uint64(window-elapsed), uint64(window)))
 }
 
+// Left is what is left of it at the moment now, in the policy's window.
+func (f Foreign) Left(now int64, p *Policy) int64 { return f.at(now, p.window) }
+
 // until is the first moment at which no more than room is left of it.
 func (f Foreign) until(room, window int64) int64 {
 	if f.Count <= room {
