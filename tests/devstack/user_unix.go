@@ -1,0 +1,95 @@
+//go:build unix
+
+package devstack
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// Account is the unprivileged user that a server runs as when this process is root: a test or a demo has no
+// business running a database as root, and PostgreSQL refuses to. A nil Account means "as this process".
+type Account struct {
+	Name     string
+	UID, GID int
+}
+
+// unprivileged returns the first of names that this machine has, then nobody; nil when we are not root.
+func unprivileged(names ...string) (*Account, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range append(names, "nobody") {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, uidErr := strconv.ParseInt(u.Uid, 10, 64)
+		gid, gidErr := strconv.ParseInt(u.Gid, 10, 64)
+		if err := errors.Join(uidErr, gidErr); err != nil {
+			return nil, fmt.Errorf("account %q: %w", name, err)
+		}
+		return &Account{Name: name, UID: int(uid), GID: int(gid)}, nil
+	}
+	return nil, fmt.Errorf("none of the accounts %v is on this machine: run as an ordinary user, not as root", append(names, "nobody"))
+}
+
+func (a *Account) apply(attr *syscall.SysProcAttr) {
+	if a == nil {
+		return
+	}
+	attr.Credential = &syscall.Credential{Uid: uint32(a.UID), Gid: uint32(a.GID)}
+}
+
+// own gives dir and all in it to the account. Links are given away themselves, never followed: the account
+// could have laid one to a file of root's.
+func (a *Account) own(dir string) error {
+	if a == nil {
+		return nil
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // opened to look and to give away
+	return fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return root.Lchown(path, a.UID, a.GID)
+	})
+}
+
+// reaches tells whether the account can walk down to dir, which root's home for one forbids.
+func (a *Account) reaches(dir string) bool {
+	if a == nil {
+		return true
+	}
+	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
+		info, err := os.Stat(parent)
+		if err != nil {
+			return false
+		}
+		search := fs.FileMode(0o001)
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			switch {
+			case int(stat.Uid) == a.UID:
+				search = 0o100
+			case int(stat.Gid) == a.GID:
+				search = 0o010
+			}
+		}
+		if info.Mode().Perm()&search == 0 {
+			return false
+		}
+		if parent == filepath.Dir(parent) {
+			return true
+		}
+	}
+}
