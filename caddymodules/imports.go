@@ -3,3 +3,6 @@
 //
 // `make verify` fails when a package below this folder registers a module and is not imported here.
 package caddymodules
+
+// Calendar limits name time zones; the binary must know them on machines without zoneinfo.
+import _ "time/tzdata"

@@ -65,7 +65,7 @@ var Areas = []Area{
 	// The edge.
 	{Path: "caddymodules", Kind: Registry},
 	{Path: "caddymodules/cmd/gatehouse", Kind: Command},
-	{Path: "caddymodules/cmd/build", Kind: Command, Coming: true},
+	{Path: "caddymodules/cmd/build", Kind: Command},
 	{Path: "caddymodules/redisapp", Kind: Adapter, Coming: true},
 	{Path: "caddymodules/redisapp/redislink", Kind: Pure, Coming: true},
 	{Path: "caddymodules/ratelimit", Kind: Adapter, Coming: true},

@@ -39,9 +39,12 @@ func Load(ctx context.Context, dir string) (Graph, error) {
 	g := Graph{}
 	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var p struct {
-			ImportPath, Doc                    string
-			Imports, TestImports, XTestImports []string
-			Standard                           bool
+			Path         string   `json:"ImportPath"`
+			Doc          string   `json:"Doc"`
+			Standard     bool     `json:"Standard"`
+			Imports      []string `json:"Imports"`
+			TestImports  []string `json:"TestImports"`
+			XTestImports []string `json:"XTestImports"`
 		}
 		switch err := dec.Decode(&p); {
 		case errors.Is(err, io.EOF):
@@ -49,7 +52,7 @@ func Load(ctx context.Context, dir string) (Graph, error) {
 		case err != nil:
 			return nil, fmt.Errorf("read what go list says: %w", err)
 		}
-		g[p.ImportPath] = Package{
+		g[p.Path] = Package{
 			Imports:  p.Imports,
 			Tests:    append(p.TestImports, p.XTestImports...),
 			Doc:      p.Doc,

@@ -4,9 +4,6 @@
 package main
 
 import (
-	// Calendar limits name time zones; the binary must know them on machines without zoneinfo.
-	_ "time/tzdata"
-
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
