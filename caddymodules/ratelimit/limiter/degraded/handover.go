@@ -2,7 +2,6 @@ package degraded
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter"
@@ -117,20 +116,20 @@ func (s *Store) handOver(ctx context.Context) {
 	}
 }
 
-// takeMerging sends the merges ahead of the claims, and keeps them when they were not sent.
+// takeMerging sends the merges ahead of the claims, and keeps them if they were not delivered.
 func (s *Store) takeMerging(ctx context.Context, merges []limiter.Merge, claims []limiter.Claim) error {
 	if len(merges) == 0 {
 		return s.primary.Take(ctx, claims)
 	}
 	err := s.primary.TakeMerging(ctx, merges, claims)
-	if errors.Is(err, limiter.ErrUnavailable) {
+	if err != nil && owed(err) {
 		s.restore(merges)
 	}
 	return err
 }
 
 func (s *Store) merge(ctx context.Context, merges []limiter.Merge) {
-	if err := s.primary.Merge(ctx, merges); errors.Is(err, limiter.ErrUnavailable) {
+	if err := s.primary.Merge(ctx, merges); err != nil && owed(err) {
 		s.restore(merges)
 	}
 }
