@@ -14,11 +14,16 @@ func TakeLog(times []int64, p *Policy, now, cost int64, f Foreign) (expired int,
 	d = windowDecision(p, now, cost, own, f, func(n int64) int64 {
 		return live[n-1] + p.window
 	})
-	switch {
-	case d.Allowed && cost > 0:
-		d.ResetAfter = p.Period
-	case own > 0:
-		d.ResetAfter = micros(live[own-1] + p.window - now)
+	charged := d.Allowed && cost > 0
+	var newest int64
+	if own > 0 {
+		newest = live[own-1]
+	}
+	if charged {
+		newest = max(newest, now)
+	}
+	if charged || own > 0 {
+		d.ResetAfter = micros(newest + p.window - now)
 	}
 	if f.at(now, p.window) > 0 {
 		d.ResetAfter = max(d.ResetAfter, micros(f.At+p.window-now))

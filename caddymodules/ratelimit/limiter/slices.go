@@ -1,5 +1,7 @@
 package limiter
 
+import "math"
+
 // slices is the number of slices that a window is cut into. One more is counted: the oldest, of
 // which a part has already left the window.
 const (
@@ -44,9 +46,9 @@ func (s *Slices60) rescale(p *Policy, now int64) {
 
 // Add counts n admissions at the moment t, if it is still in the ring.
 func (s *Slices60) Add(t, n int64) {
-	number := t / s.Width
-	if number > s.Newest-ring && number <= s.Newest {
-		s.Counts[number%ring] += uint32(n)
+	if number := t / s.Width; number > s.Newest-ring && number <= s.Newest && number >= 0 {
+		c := &s.Counts[number%ring]
+		*c = uint32(min(int64(*c)+n, math.MaxUint32))
 	}
 }
 
