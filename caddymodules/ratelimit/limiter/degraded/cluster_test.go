@@ -40,6 +40,8 @@ type link struct {
 	*limitertest.Model
 	fails atomic.Pointer[error]
 	calls atomic.Int64
+	// holdsMerges fails Merge alone, as if the pace of the hand-over were slow.
+	holdsMerges atomic.Bool
 }
 
 func (l *link) cut(err error) {
@@ -69,6 +71,9 @@ func (l *link) Merge(ctx context.Context, merges []limiter.Merge) error {
 	if err := l.failure(); err != nil {
 		return err
 	}
+	if l.holdsMerges.Load() {
+		return limiter.ErrUnavailable
+	}
 	return l.Model.Merge(ctx, merges)
 }
 
@@ -97,6 +102,24 @@ func newCluster(t *testing.T, nodes int) *cluster {
 		c.nodes = append(c.nodes, &node{Store: s, link: l})
 	}
 	return c
+}
+
+// newHandingOver is a cluster whose first node has lost its link and found it again, and hands over
+// until the test ends. before runs while the link is lost.
+func newHandingOver(t *testing.T, kept, slow bool, before func(c *cluster)) (*cluster, *node) {
+	c := newCluster(t, 2)
+	l := &link{Model: c.model}
+	l.holdsMerges.Store(slow)
+	n := &node{link: l, Store: degraded.New(l, localstore.New(localstore.Options{Now: c.clock.Now}), place{2, 0},
+		degraded.Options{HandOver: time.Hour})}
+	t.Cleanup(n.Close)
+	n.LinkUp(true)
+	n.LinkDown()
+	c.nodes[0] = n
+	before(c)
+	n.LinkUp(kept)
+	require.Equal(t, degraded.HandOver, n.Mode())
+	return c, n
 }
 
 // down cuts all nodes off.

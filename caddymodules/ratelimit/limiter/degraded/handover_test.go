@@ -1,0 +1,50 @@
+package degraded_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter"
+)
+
+// The first request for a key takes along what the key owes, however slow the rest is.
+func TestHandOver_firstTouchTakesTheDebtAlong(t *testing.T) {
+	p := policy(t, limiter.Limit{Algorithm: limiter.Log, Rate: 20, Period: time.Hour}, limiter.Share)
+	c, n := newHandingOver(t, true, true, func(c *cluster) {
+		for range 5 {
+			require.True(t, c.take(c.nodes[0], p, "k").Degraded)
+		}
+	})
+	d := c.take(n, p, "k")
+	require.True(t, d.Allowed)
+	require.False(t, d.Degraded)
+	require.EqualValues(t, 20-5-1, d.Remaining)
+	require.EqualValues(t, 20-5-2, c.take(n, p, "k").Remaining, "once")
+}
+
+// What the shared store refuses is given back to the share.
+func TestHandOver_aRefusalByTheSharedStoreIsGivenBackToTheShare(t *testing.T) {
+	p := policy(t, limiter.Limit{Algorithm: limiter.Log, Rate: 10, Period: time.Hour}, limiter.Share)
+	c, n := newHandingOver(t, true, false, func(c *cluster) {
+		for range 10 {
+			require.True(t, c.take(c.nodes[1], p, "k").Allowed)
+		}
+	})
+	c.clock.Advance(30 * time.Minute)
+	for range 8 {
+		require.False(t, c.take(n, p, "k").Allowed)
+	}
+	c.clock.Advance(31 * time.Minute)
+	require.True(t, c.take(n, p, "k").Allowed)
+}
+
+// A key that is new after the return is known to the shared store, even to one that lost its data.
+func TestHandOver_newKeysAreNotToldTwice(t *testing.T) {
+	p := policy(t, limiter.Limit{Algorithm: limiter.Log, Rate: 20, Period: time.Hour}, limiter.Share)
+	c, n := newHandingOver(t, false, false, func(c *cluster) { c.model.Clear() })
+	for i := range 5 {
+		require.EqualValues(t, 20-1-i, c.take(n, p, "k").Remaining)
+	}
+}
