@@ -6,7 +6,6 @@
 // All of them stand on [Process]: start, ready check, captured log, SIGKILL, SIGSTOP and SIGCONT, graceful
 // stop, and a closed channel for "it ended". A new kind of server needs a [Spec] and a ready check, no more.
 //
-// A server that was started here never outlives its starter on Linux (the kernel kills it, see Spawn), never
-// listens beyond 127.0.0.1, never uses a well-known port, and never
-// runs as root.
+// What is started here never outlives its starter on Linux, where the kernel sees to that, and never uses a
+// well-known port. Database servers listen on 127.0.0.1 alone and never run as root.
 package devstack

@@ -2,6 +2,7 @@ package devstack
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,4 +32,31 @@ func RedisForTest(tb testing.TB, opts RedisOptions) *Redis {
 		}
 	})
 	return r
+}
+
+// GatewayForTest starts an edge node that ends with the test; the binary is built when opts names none. When the
+// test failed, the node's log is printed; a data race that a race build found fails it.
+func GatewayForTest(tb testing.TB, opts GatewayOptions) *Gateway {
+	tb.Helper()
+	if opts.Binary == "" {
+		opts.Binary = BuildGatehouse(tb, false)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	g, err := StartGateway(ctx, opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Logf("log of %s:\n%s", g.opts.Name, g.Log())
+		}
+		if strings.Contains(g.Log(), "WARNING: DATA RACE") {
+			tb.Errorf("%s has a data race:\n%s", g.opts.Name, g.Log())
+		}
+		if err := g.Stop(); err != nil {
+			tb.Errorf("stop %s: %v", g.opts.Name, err)
+		}
+	})
+	return g
 }

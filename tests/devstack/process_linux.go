@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const childrenDieWithParent = true
+
 // dieWithParent has the kernel kill the child when its parent ends, also by SIGKILL or a panic. What the
 // kernel calls the parent is the *thread* that forked: hence forkThread.
 func dieWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }

@@ -11,6 +11,8 @@ import (
 	"time"
 )
 
+const childrenDieWithParent = false
+
 // dieWithParent does nothing: only Linux ties a child's life to its parent's. After a crash of the starter
 // the command `devstack run` finds what was left behind and names it.
 func dieWithParent(*syscall.SysProcAttr) {}

@@ -57,7 +57,6 @@ type Redis struct {
 
 const (
 	commandTimeout = 5 * time.Second
-	stopGrace      = 10 * time.Second
 	portAttempts   = 5
 
 	// adminUser is the account that the methods here use when an ACL could lock the default user out.
