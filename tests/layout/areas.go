@@ -67,14 +67,15 @@ var Areas = []Area{
 	{Path: "caddymodules/cmd/gatehouse", Kind: Command},
 	{Path: "caddymodules/cmd/build", Kind: Command},
 	{Path: "caddymodules/redisapp", Kind: Adapter, Coming: true},
-	{Path: "caddymodules/redisapp/redislink", Kind: Pure, Coming: true},
-	{Path: "caddymodules/ratelimit", Kind: Adapter, Coming: true},
+	{Path: "caddymodules/redisapp/redislink", Kind: Pure},
+	{Path: "caddymodules/ratelimit", Kind: Adapter},
 	{Path: "caddymodules/ratelimit/limiter", Kind: Pure, Not: []string{rueidis, "net/http"}},
 	{Path: "caddymodules/ratelimit/limiter/limitertest", Kind: TestKit},
 	{Path: "caddymodules/ratelimit/limiter/localstore", Kind: Store},
-	{Path: "caddymodules/ratelimit/limiter/redisstore", Kind: Store, Drivers: []string{rueidis}, Coming: true},
+	{Path: "caddymodules/ratelimit/limiter/degraded", Kind: Store, Drivers: []string{edge + "/ratelimit/limiter/localstore"}},
+	{Path: "caddymodules/ratelimit/limiter/redisstore", Kind: Store, Drivers: []string{rueidis}},
 	{Path: "caddymodules/session", Kind: Adapter, Coming: true},
-	{Path: "caddymodules/session/sessions", Kind: Pure, Not: []string{rueidis}, Coming: true},
+	{Path: "caddymodules/session/sessions", Kind: Pure, Not: []string{rueidis}},
 	{Path: "caddymodules/session/sessions/sessionstest", Kind: TestKit, Coming: true},
 	{Path: "caddymodules/session/sessions/localstore", Kind: Store, Coming: true},
 	{Path: "caddymodules/session/sessions/redisstore", Kind: Store, Drivers: []string{rueidis}, Coming: true},
@@ -83,7 +84,7 @@ var Areas = []Area{
 	{Path: "caddymodules/adminapi", Kind: Adapter, Coming: true},
 
 	// What both halves sign and verify.
-	{Path: "identity", Kind: Pure, Not: []string{rueidis}, Coming: true},
+	{Path: "identity", Kind: Pure, Not: []string{rueidis}},
 
 	// The backend.
 	{Path: "backend/cmd/backend", Kind: Command, Coming: true},

@@ -80,8 +80,6 @@ func (l *law) forbidden(pkg string, a Area) {
 		not = append(not, caddy, zap, bun)
 	case Rows, Backend:
 		not = append(not, caddy)
-	case Root, Registry, Adapter, Command, Tests:
-		// Free to know them.
 	}
 	for _, target := range not {
 		found := func(p string) bool { return within(p, target) }
