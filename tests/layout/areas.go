@@ -73,18 +73,19 @@ var Areas = []Area{
 	{Path: "caddymodules/ratelimit/limiter/limitertest", Kind: TestKit},
 	{Path: "caddymodules/ratelimit/limiter/localstore", Kind: Store},
 	{Path: "caddymodules/ratelimit/limiter/degraded", Kind: Store, Drivers: []string{edge + "/ratelimit/limiter/localstore"}},
-	{Path: "caddymodules/ratelimit/limiter/redisstore", Kind: Store, Drivers: []string{rueidis}},
+	{Path: "caddymodules/ratelimit/limiter/redisstore", Kind: Store, Drivers: []string{redislink, rueidis}},
 	{Path: "caddymodules/session", Kind: Adapter, Coming: true},
 	{Path: "caddymodules/session/sessions", Kind: Pure, Not: []string{rueidis}},
-	{Path: "caddymodules/session/sessions/sessionstest", Kind: TestKit, Coming: true},
-	{Path: "caddymodules/session/sessions/localstore", Kind: Store, Coming: true},
-	{Path: "caddymodules/session/sessions/redisstore", Kind: Store, Drivers: []string{rueidis}, Coming: true},
-	{Path: "caddymodules/session/oidc", Kind: Pure, Not: []string{rueidis}, Coming: true},
+	{Path: "caddymodules/session/sessions/sessionstest", Kind: TestKit},
+	{Path: "caddymodules/session/sessions/localstore", Kind: Store},
+	{Path: "caddymodules/session/sessions/redisstore", Kind: Store, Drivers: []string{redislink, rueidis}, Coming: true},
+	{Path: "caddymodules/session/oidc", Kind: Pure, Not: []string{rueidis}},
 	{Path: "caddymodules/assertidentity", Kind: Adapter, Coming: true},
 	{Path: "caddymodules/adminapi", Kind: Adapter, Coming: true},
 
 	// What both halves sign and verify.
 	{Path: "identity", Kind: Pure, Not: []string{rueidis}},
+	{Path: "identity/recent", Kind: Pure, Not: []string{rueidis}},
 
 	// The backend.
 	{Path: "backend/cmd/backend", Kind: Command, Coming: true},
