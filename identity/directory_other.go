@@ -1,0 +1,16 @@
+//go:build !unix
+
+package identity
+
+import (
+	"io/fs"
+	"os"
+)
+
+func openKeyFile(path string) (*os.File, error) { return os.Open(path) }
+
+// Where permissions are not the Unix ones, access lists protect the keys and nothing is judged here.
+
+func judgeFile(string, fs.FileInfo) error { return nil }
+
+func judgeDirectory(string, fs.FileInfo) error { return nil }
