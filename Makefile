@@ -11,9 +11,9 @@ RACE := CGO_ENABLED=1 go test -race
 LINT_VERSION := v2.15.0
 LINT         := bin/golangci-lint-$(LINT_VERSION)
 
-# How long `make fuzz` stays with each target, and `make soak` and `make chaos` may take.
-FUZZTIME     ?= 30s
-SOAK_TIMEOUT ?= 2h
+# How long `make fuzz` stays with each target, and how long each suite behind a build tag may take.
+FUZZTIME       ?= 30s
+TAGGED_TIMEOUT ?= 2h
 
 # Order matters, and two test suites at once would disturb each other's timings.
 .NOTPARALLEL:
@@ -72,6 +72,7 @@ unit: ## tests of all packages but tests/, under the race detector
 # Never from go's test cache, which does not know the binaries that they start.
 .PHONY: stories
 stories: ## the built binaries with real Redis, golden Caddyfiles, layout
+	@CGO_ENABLED=1 go list -race -export -deps -test ./tests/... >/dev/null # compiled on all cores, once
 	$(RACE) -timeout 15m -count=1 -p 1 ./tests/...
 
 ##
@@ -86,8 +87,9 @@ fuzz: ## fuzz each target for FUZZTIME (30s)
 	done
 
 .PHONY: bench
-bench: ## benchmarks of all packages
-	go test -run '^$$' -bench . -benchmem -timeout 1h ./...
+bench: ## what the handlers cost: benchmarks, then the edge with and without them
+	go test -run '^$$' -bench . -benchmem -timeout 1h ./caddymodules/...
+	$(call tagged,bench)
 
 .PHONY: chaos
 chaos: ## faults at random, on the built binaries (build tag chaos)
@@ -101,7 +103,7 @@ soak: ## hours of steady load (build tag soak)
 define tagged
 	@files=$$(grep -rlE --include='*_test.go' '^//go:build .*\<$(1)\>' tests) || \
 	{ echo 'there is no $(1) suite yet: no test under tests/ has the build tag $(1)' >&2; exit 1; }; \
-	CGO_ENABLED=0 go test -tags nobadger,nomysql,nopgx,$(1) -timeout $(SOAK_TIMEOUT) -count=1 -p 1 -v \
+	go test -tags nobadger,nomysql,nopgx,$(1) -timeout $(TAGGED_TIMEOUT) -count=1 -p 1 -v \
 		$$(for f in $$files; do echo "./$${f%/*}"; done | sort -u)
 endef
 

@@ -78,7 +78,7 @@ var Areas = []Area{
 	{Path: "caddymodules/session/sessions", Kind: Pure, Not: []string{rueidis}},
 	{Path: "caddymodules/session/sessions/sessionstest", Kind: TestKit},
 	{Path: "caddymodules/session/sessions/localstore", Kind: Store},
-	{Path: "caddymodules/session/sessions/redisstore", Kind: Store, Drivers: []string{redislink, rueidis}, Coming: true},
+	{Path: "caddymodules/session/sessions/redisstore", Kind: Store, Drivers: []string{redislink, rueidis}},
 	{Path: "caddymodules/session/oidc", Kind: Pure, Not: []string{rueidis}},
 	{Path: "caddymodules/assertidentity", Kind: Adapter, Coming: true},
 	{Path: "caddymodules/adminapi", Kind: Adapter, Coming: true},

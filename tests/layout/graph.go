@@ -27,7 +27,7 @@ type Graph map[string]Package
 // Load asks the go command about the module around dir. It takes about half a second.
 func Load(ctx context.Context, dir string) (Graph, error) {
 	cmd := exec.CommandContext(ctx, "go", "list", "-deps",
-		"-tags=nobadger,nomysql,nopgx,chaos,soak",
+		"-tags=nobadger,nomysql,nopgx,bench,chaos,soak",
 		"-json=ImportPath,Imports,TestImports,XTestImports,Doc,Standard", Module+"/...")
 	cmd.Dir = dir
 	var complaint strings.Builder
