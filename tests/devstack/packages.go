@@ -1,25 +1,65 @@
 package devstack
 
 import (
+	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 )
 
-// need is something that a machine must have, under the name that each package manager gives it.
-type need struct {
-	name     string
-	packages map[string][]string // by manager
+// Need is something that must be on the machine, under the name that each package manager gives it.
+type Need struct {
+	Name     string
+	packages map[string][]string // by program of the manager
+	present  func() bool
 }
 
+// Redis and Compiler are what the demo and the tests need beside Go.
 var (
-	needRedis = need{name: "Redis or Valkey", packages: map[string][]string{
-		"apt-get": {"redis-server"}, "brew": {"redis"}, "dnf": {"valkey"}, "pacman": {"valkey"}, "apk": {"valkey"}, "zypper": {"redis"},
-	}}
+	NeedRedis = Need{
+		Name: "Redis or Valkey",
+		packages: map[string][]string{
+			"apt-get": {"redis-server"}, "brew": {"redis"}, "dnf": {"valkey"}, "pacman": {"valkey"}, "apk": {"valkey"}, "zypper": {"redis"},
+		},
+		present: func() bool { return os.Getenv(redisServerEnv) != "" || findRedisServer() != "" },
+	}
+	NeedCompiler = Need{
+		Name: "a C compiler, for the race detector (on macOS: xcode-select --install)",
+		packages: map[string][]string{
+			"apt-get": {"gcc", "libc6-dev"}, "dnf": {"gcc", "glibc-devel"}, "pacman": {"gcc"},
+			"apk": {"gcc", "musl-dev"}, "zypper": {"gcc", "glibc-devel"},
+		},
+		present: haveCompiler,
+	}
 )
 
-// managers are the package managers that we can name the line for, in the order in which they are looked for.
-var managers = []struct{ program, install string }{
+// Missing returns those of needs that this machine lacks.
+func Missing(needs ...Need) []Need {
+	return slices.DeleteFunc(slices.Clone(needs), func(n Need) bool { return n.present() })
+}
+
+// haveCompiler asks for the headers of the C library too: a compiler can be there without them.
+func haveCompiler() bool {
+	compiler := os.Getenv("CC")
+	if compiler == "" {
+		compiler = map[bool]string{true: "clang", false: "gcc"}[runtime.GOOS == "darwin"]
+	}
+	if _, err := exec.LookPath(compiler); err != nil {
+		return false
+	}
+	if runtime.GOOS == "darwin" { // the headers are inside the SDK
+		return exec.Command("xcrun", "--find", "clang").Run() == nil
+	}
+	_, err := os.Stat("/usr/include/stdlib.h")
+	return err == nil
+}
+
+// manager is a package manager that this machine has.
+type manager struct{ program, install string }
+
+// managers are those that we can name the line for, in the order in which they are looked for.
+var managers = []manager{
 	{"apt-get", "apt-get install -y --no-install-recommends"},
 	{"brew", "brew install"},
 	{"dnf", "dnf install -y"},
@@ -28,31 +68,63 @@ var managers = []struct{ program, install string }{
 	{"zypper", "zypper install -y"},
 }
 
-// installLine is the one line that brings needs to this machine; empty when it has no manager that we know,
-// or none with such packages.
-func installLine(needs ...need) string {
+func findManager() (manager, bool) {
 	for _, m := range managers {
-		if _, err := exec.LookPath(m.program); err != nil {
-			continue
+		if _, err := exec.LookPath(m.program); err == nil {
+			return m, true
 		}
-		packages := packagesFor(m.program, needs)
-		if len(packages) == 0 {
-			return ""
-		}
-		line := m.install + " " + strings.Join(packages, " ")
-		if m.program != "brew" { // Homebrew refuses root
-			line = "sudo " + line
-		}
-		return line
 	}
-	return ""
+	return manager{}, false
 }
 
-func packagesFor(manager string, needs []need) []string {
+func (m manager) packages(needs []Need) []string {
 	var packages []string
 	for _, n := range needs {
-		packages = append(packages, n.packages[manager]...)
+		packages = append(packages, n.packages[m.program]...)
 	}
 	slices.Sort(packages)
 	return slices.Compact(packages)
+}
+
+// line is what a person types to install needs; empty when the manager has none of them.
+func (m manager) line(needs []Need) string {
+	packages := m.packages(needs)
+	if len(packages) == 0 {
+		return ""
+	}
+	line := m.install + " " + strings.Join(packages, " ")
+	if m.program == "brew" || os.Geteuid() == 0 { // Homebrew refuses root
+		return line
+	}
+	if _, err := exec.LookPath("sudo"); err != nil {
+		return "su -c '" + line + "'"
+	}
+	return "sudo " + line
+}
+
+// MissingError says what is not on this machine, and what to type.
+type MissingError struct {
+	Needs []Need
+	// Line brings all of it; empty where we know no package manager that has it.
+	Line string
+}
+
+func missing(needs []Need) *MissingError {
+	e := &MissingError{Needs: needs}
+	if m, ok := findManager(); ok {
+		e.Line = m.line(needs)
+	}
+	return e
+}
+
+func (e *MissingError) Error() string {
+	names := make([]string, len(e.Needs))
+	for i, n := range e.Needs {
+		names[i] = n.Name
+	}
+	text := "missing on this machine: " + strings.Join(names, "; ")
+	if e.Line == "" {
+		return text + ": install it and try again"
+	}
+	return text + ": type `" + e.Line + "` and try again"
 }

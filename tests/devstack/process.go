@@ -126,6 +126,9 @@ func (p *Process) waitReady(ctx context.Context) error {
 // Name is that of the Spec.
 func (p *Process) Name() string { return p.spec.Name }
 
+// Program is the file name of what runs, as it was started: "gatehouse", "redis-server".
+func (p *Process) Program() string { return filepath.Base(p.spec.Path) }
+
 // Pid is the process id. It means nothing once Done is closed.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 

@@ -74,7 +74,7 @@ func StartRedis(ctx context.Context, opts RedisOptions) (*Redis, error) {
 	if err != nil {
 		return nil, err
 	}
-	account, err := unprivileged("redis", "valkey")
+	account, err := unprivileged(redisAccounts...)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (r *Redis) start(ctx context.Context) error {
 	}
 	proc, err := Start(ctx, Spec{
 		Name: r.opts.Name, Path: r.server, Args: []string{r.configPath()},
-		Dir: r.dir, Log: r.logPath(), Account: r.account,
+		Dir: r.dir, Log: r.LogPath(), Account: r.account,
 		Ready: func(ctx context.Context) error {
 			_, err := r.do(ctx, "PING")
 			return err
@@ -175,6 +175,14 @@ func (r *Redis) do(ctx context.Context, args ...string) (string, error) {
 		user, password = adminUser, adminPassword
 	}
 	return ask(ctx, "tcp", r.Addr(), r.tls, user, password, args)
+}
+
+// Answers tells whether the server replies within limit.
+func (r *Redis) Answers(limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	_, err := r.do(ctx, "PING")
+	return err == nil
 }
 
 // Flush empties all databases. Scripts stay loaded.
@@ -238,7 +246,9 @@ func (r *Redis) Stop() error {
 // Log is all that the server has written since it was first started in its directory.
 func (r *Redis) Log() string { return r.Process().Log() }
 
-func (r *Redis) logPath() string    { return filepath.Join(r.dir, "redis.log") }
+// LogPath is the file of the log, in the directory of the data.
+func (r *Redis) LogPath() string { return filepath.Join(r.dir, "redis.log") }
+
 func (r *Redis) configPath() string { return filepath.Join(r.dir, "redis.conf") }
 
 func (r *Redis) removeTemp() error {

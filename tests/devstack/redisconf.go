@@ -37,7 +37,7 @@ func (r *Redis) layOut() error {
 
 func (r *Redis) makeDir() error {
 	if r.opts.Dir == "" {
-		dir, err := os.MkdirTemp("", "gatehouse-redis-")
+		dir, err := r.account.makeTemp("gatehouse-redis-")
 		if err != nil {
 			return err
 		}

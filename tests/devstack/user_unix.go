@@ -3,6 +3,8 @@
 package devstack
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,6 +21,9 @@ type Account struct {
 	Name     string
 	UID, GID int
 }
+
+// redisAccounts are the users that packages of Redis and Valkey bring.
+var redisAccounts = []string{"redis", "valkey"}
 
 // unprivileged returns the first of names that this machine has, then nobody; nil when we are not root.
 func unprivileged(names ...string) (*Account, error) {
@@ -64,6 +69,42 @@ func (a *Account) own(dir string) error {
 		}
 		return root.Lchown(path, a.UID, a.GID)
 	})
+}
+
+// DataDir is where a server's data is kept between runs: dir, or when this is root and the server's account cannot
+// walk down to it (a checkout in /root), a folder of its own below /var/lib, named by dir.
+func DataDir(dir string) (string, error) {
+	account, err := unprivileged(redisAccounts...)
+	if err != nil {
+		return "", err
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil || account.reaches(dir) {
+		return dir, err
+	}
+	name := sha256.Sum256([]byte(dir))
+	parent := filepath.Join("/var/lib/gatehouse-devstack", hex.EncodeToString(name[:4]))
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return "", err
+	}
+	for _, walked := range []string{filepath.Dir(parent), parent} {
+		if err := os.Chmod(walked, 0o711); err != nil { // whatever the umask was, the account walks through
+			return "", err
+		}
+	}
+	return filepath.Join(parent, filepath.Base(dir)), nil
+}
+
+// makeTemp makes a temporary directory that the account can reach, also where TMPDIR is root's alone.
+func (a *Account) makeTemp(pattern string) (string, error) {
+	parent := os.TempDir()
+	for _, other := range []string{"/tmp", "/var/tmp"} {
+		if a.reaches(filepath.Join(parent, "any")) {
+			break
+		}
+		parent = other
+	}
+	return os.MkdirTemp(parent, pattern)
 }
 
 // reaches tells whether the account can walk down to dir, which root's home for one forbids.

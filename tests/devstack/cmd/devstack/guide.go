@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// guide says where everything is and what to try.
+func (r *run) guide(w io.Writer) {
+	fmt.Fprintf(w, "\nGatehouse is up after %s. Ctrl-C stops all of it.\n\n", time.Since(r.begun).Round(100*time.Millisecond))
+	for i, node := range r.nodes {
+		fmt.Fprintf(w, "  node %d    %s   metrics %s/metrics\n", i+1, r.sites[i], node.AdminURL())
+	}
+	fmt.Fprintf(w, "  upstream  http://%s   the app behind them\n", r.app)
+	switch {
+	case r.redis != nil:
+		redis := r.redis.redis
+		fmt.Fprintf(w, "  redis     %s   pid %d, data kept in %s\n", redis.URL(), redis.Process().Pid(), short(filepath.Dir(redis.LogPath())))
+	case r.redisURL != "":
+		fmt.Fprintf(w, "  redis     the one of REDIS_URL, which this run leaves alone\n")
+	}
+	fmt.Fprintf(w, "  logs      %s\n", short(r.state.path("node*", "gatehouse.log")))
+	fmt.Fprintf(w, `
+Things to try, in another terminal. This machine counts as a load balancer here, so each number below is
+another client: "try 1" sends 8 sign-ins to each node as client 203.0.113.1, where 10 in 15 minutes are allowed.
+
+  try() { curl -sk -o /dev/null -w '%%{http_code} ' -H "X-Forwarded-For: 203.0.113.$1" "https://localhost:{%s}/api/login?n=[1-8]"; echo; }
+
+`, strings.Join(r.ports, ","))
+	if r.redis == nil {
+		expect := "each node allows its own 8: without Redis they do not know of each other"
+		if r.redisURL != "" {
+			expect = "200 ten times, then 429: the second node knows what the first let through"
+		}
+		fmt.Fprintf(w, "  try 1    %s\n\n", expect)
+		return
+	}
+	pid, me := r.redis.redis.Process().Pid(), self()
+	fmt.Fprintf(w, `  1. One limit over both nodes
+       try 1                          200 ten times, then 429: the second node knows what the first let through
+  2. Redis dies
+       %[2]s redis kill        or kill -9 %[1]d
+       try 2                          each node allows its share, 5; no error, no waiting
+       %[2]s redis start       a few seconds later the limit is exact again
+       try 3                          200 ten times, then 429
+  3. Redis hangs
+       %[2]s redis hang        or kill -STOP its pid, which start has printed
+       try 4                          each node allows its share, 5
+       %[2]s redis resume      or kill -CONT the same
+
+  Also: %[2]s redis status, stop, flush (forget what was counted). All of them can be typed
+  here too, without the words before them.
+`, pid, me)
+}
+
+// short is the path as it looks from here, where that is shorter.
+func short(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if relative, err := filepath.Rel(here, path); err == nil && len(relative) < len(path) {
+		return relative
+	}
+	return path
+}
+
+// ignoreBackgroundReads makes a read from the terminal fail in the background, where it would otherwise stop
+// the whole process.
+func ignoreBackgroundReads() { signal.Ignore(syscall.SIGTTIN) }
