@@ -66,7 +66,7 @@ $(LINT):
 
 .PHONY: unit
 unit: ## tests of all packages but tests/, under the race detector
-	$(RACE) -timeout 10m $$(go list ./... | grep -v '/gatehouse/tests\(/\|$$\)')
+	@packages=$$(go list ./...) && $(RACE) -timeout 10m $$(printf '%s\n' "$$packages" | grep -v '/gatehouse/tests/')
 
 # One package at a time: the stories measure waits, and own the processes that they stop and kill.
 # Never from go's test cache, which does not know the binaries that they start.
