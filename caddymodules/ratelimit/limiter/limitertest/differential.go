@@ -1,6 +1,7 @@
 package limitertest
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,8 +13,8 @@ import (
 
 // Differential sends the same random operations to a store and to the [Model] and wants the same
 // decisions: takes of one to four claims, refunds, limits that change under live keys, and a clock
-// that creeps, jumps and is set back. The seeds are fixed; a failure names its seed and the operations
-// on the key before it.
+// that creeps, jumps and is set back; and merges, if the store has a Merge. The seeds are fixed; a
+// failure names its seed and prints the operations before it.
 //
 // The store must decide all claims of a call in one step.
 func Differential(t *testing.T, open func(t *testing.T, clock *Clock) limiter.Store) {
@@ -36,6 +37,11 @@ func Differential(t *testing.T, open func(t *testing.T, clock *Clock) limiter.St
 	}
 }
 
+// merger is a store that a node tells what it has admitted alone.
+type merger interface {
+	Merge(ctx context.Context, merges []limiter.Merge) error
+}
+
 type differential struct {
 	*fixture
 	model  *Model
@@ -55,7 +61,9 @@ func (d *differential) operation() {
 		d.take()
 	case n < 76:
 		d.refund()
-	case n < 82:
+	case n < 80:
+		d.merge()
+	case n < 86:
 		i := d.random.IntN(len(d.limits))
 		d.limits[i] = d.policy(i + 1)
 		d.log("limit %d is now %s", i+1, d.limits[i])
@@ -76,12 +84,12 @@ func (d *differential) policy(ordinal int) *limiter.Policy {
 	for {
 		limit := limiter.Limit{
 			Algorithm: []limiter.Algorithm{limiter.GCRA, limiter.Log, limiter.Slices}[ordinal%3],
-			Rate:      pick[int64](d.random, 0, 1, 2, 3, 7, 10, 60, 100, 1000, 300_000),
+			Rate:      pick[int64](d.random, 0, 1, 2, 3, 7, 10, 60, 100, 1000, 300_000, 999_999_937),
 			Period: pick(d.random, time.Millisecond, 999_983*time.Microsecond, time.Second,
-				7*time.Second+3*time.Microsecond, time.Minute, time.Hour, 24*time.Hour),
+				7*time.Second+3*time.Microsecond, time.Minute, time.Hour, 24*time.Hour, limiter.LargestPeriod),
 		}
 		if limit.Algorithm == limiter.GCRA {
-			limit.Burst = pick[int64](d.random, 0, 1, 5, 50, 1000)
+			limit.Burst = pick[int64](d.random, 0, 1, 5, 50, 284, 1000, 30_000_000)
 		}
 		if p, err := limiter.NewPolicy("test", ordinal, limit); err == nil {
 			return p
@@ -150,8 +158,51 @@ func (d *differential) refund() {
 	}
 }
 
+// merge sends one to three merges, of one key twice perhaps: of moments that have expired, that are
+// recent, and that are a little ahead of the clock.
+func (d *differential) merge() {
+	store, ok := d.store.(merger)
+	if !ok {
+		return
+	}
+	now := d.clock.Now().UnixMicro()
+	var merges []limiter.Merge
+	for range 1 + d.random.IntN(3) {
+		p := pick(d.random, d.limits[:]...)
+		m := limiter.Merge{Key: pick(d.random, d.keys...), Policy: p}
+		moment := func() int64 { return now + 1000 - d.random.Int64N(2*p.Period.Microseconds()+1000) }
+		switch p.Algorithm {
+		case limiter.GCRA:
+			token, _ := p.Scale()
+			m.Debt = d.random.Int64N(p.Capacity()*token + 2)
+			if d.random.IntN(2) == 0 {
+				m.Floor = d.random.Int64N(p.Capacity()*token + 2)
+			}
+		case limiter.Log:
+			for range d.random.IntN(20) {
+				m.Times = append(m.Times, moment())
+			}
+			slices.Sort(m.Times)
+		case limiter.Slices:
+			for range d.random.IntN(20) {
+				m.Slices = append(m.Slices, limiter.SliceCount{At: moment(), Count: d.random.Int64N(p.Rate/10 + 2)})
+			}
+		}
+		merges = append(merges, m)
+		d.log("merge of %s on %x: floor %d, debt %d, times %v, slices %v", p, m.Key[:2], m.Floor, m.Debt, m.Times, m.Slices)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	if err := d.model.Merge(ctx, merges); err != nil {
+		d.t.Fatalf("model: merge: %v", err)
+	}
+	if err := store.Merge(ctx, merges); err != nil {
+		d.t.Fatalf("merge: %v", err)
+	}
+}
+
 func (d *differential) move() {
-	reach := pick(d.random, 2*time.Microsecond, time.Millisecond, time.Second, time.Minute, time.Hour)
+	reach := pick(d.random, 2*time.Microsecond, time.Millisecond, time.Second, time.Minute, time.Hour, 1000*time.Hour)
 	by := time.Duration(d.random.Int64N(int64(reach)))
 	if d.random.IntN(8) == 0 {
 		by = -by
