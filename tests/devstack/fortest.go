@@ -8,7 +8,7 @@ import (
 )
 
 // startTimeout is how long a test waits for a server: generous, since a busy machine is no failure.
-const startTimeout = 30 * time.Second
+const startTimeout = 60 * time.Second
 
 // RedisForTest starts a server that ends with the test. When the test failed, the server's log is printed. A
 // machine without Redis fails the test with the line to type; nothing is skipped.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -57,19 +58,45 @@ func TestRun_everythingAnswersRedisMayDieAndCtrlCStopsAll(t *testing.T) {
 }
 
 func TestRun_ctrlCInTheMiddleOfTheStart(t *testing.T) {
-	for _, last := range []string{"", "redis", "upstream", "node 1"} {
-		t.Run("after "+last, func(t *testing.T) {
-			r := newPlace(t).run(t)
-			r.eventually(func() bool {
-				n := r.note()
-				return n.PID != 0 && (last == "" || (len(n.Started) > 0 && n.Started[len(n.Started)-1].Name == last))
-			}, "%s never started", last)
-			started := r.note().Started
+	for _, tc := range []struct {
+		name string
+		// env puts a program that never gets ready in the place of one of the run's.
+		env func(t *testing.T, p *place, hold string) []string
+		// only makes hold the real edge for the other node.
+		only int
+		// want is what had started before.
+		want []string
+	}{
+		{name: "while it builds", env: func(t *testing.T, p *place, hold string) []string {
+			return []string{"GATEHOUSE_BIN=", "PATH=" + p.asProgram(t, "go", hold) + ":" + os.Getenv("PATH")}
+		}},
+		{name: "while Redis starts", env: func(_ *testing.T, _ *place, hold string) []string {
+			return []string{"GATEHOUSE_REDIS_SERVER=" + hold}
+		}},
+		{name: "while the first node starts", env: func(_ *testing.T, _ *place, hold string) []string {
+			return []string{"GATEHOUSE_BIN=" + hold}
+		}, want: []string{"redis", "upstream"}},
+		{name: "while the second node starts", only: 2, env: func(_ *testing.T, _ *place, hold string) []string {
+			return []string{"GATEHOUSE_BIN=" + hold}
+		}, want: []string{"redis", "upstream", "node 1"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := newPlace(t)
+			hold, held := p.holdingProgram(t, tc.only)
+			r := p.runWith(t, tc.env(t, p, hold))
+			r.eventually(func() bool { return held() != 0 }, "never came so far")
+			before := r.note().Started
+			var names []string
+			for _, s := range before {
+				names = append(names, s.Name)
+			}
+			require.Equal(t, tc.want, names)
+
 			r.interrupt()
 			require.NoError(t, r.status)
 			require.NotContains(t, r.out.String(), "Gatehouse is up")
 			require.Contains(t, r.out.String(), "stopped")
-			r.allGone(started)
+			r.allGone(append(before, started{Name: "what was starting", PID: held()}))
 		})
 	}
 }

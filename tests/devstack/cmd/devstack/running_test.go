@@ -67,6 +67,9 @@ func newPlace(t *testing.T) *place {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chmod(dir, 0o711))
+	// Built here, where it may take its time.
+	_, err = devstack.UpstreamBinary(t.Context())
+	require.NoError(t, err)
 
 	p := &place{state: filepath.Join(dir, "state"), caddyfile: filepath.Join(dir, "Caddyfile"), edge: devstack.BuildGatehouse(t, false)}
 	require.NoError(t, os.WriteFile(p.caddyfile, []byte(caddyfile), 0o600))
@@ -74,6 +77,35 @@ func newPlace(t *testing.T) *place {
 		p.ports = append(p.ports, strconv.Itoa(devstack.PortForTest(t).Number))
 	}
 	return p
+}
+
+// holdingProgram is a program that writes down its pid and then does nothing, in the place of one that a run starts.
+// With a node's number it is the real edge for the other nodes.
+func (p *place) holdingProgram(t *testing.T, only int) (path string, held func() int) {
+	t.Helper()
+	dir := filepath.Join(filepath.Dir(p.state), "hold")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	require.NoError(t, os.Chmod(dir, 0o777)) // Redis's account writes too
+	path, pid := filepath.Join(dir, "hold"), filepath.Join(dir, "pid")
+	script := "#!/bin/sh\n"
+	if only > 0 {
+		script += "[ \"$GATEHOUSE_SITE\" = https://localhost:" + p.ports[only-1] + " ] || exec " + p.edge + " \"$@\"\n"
+	}
+	script += "echo $$ > " + pid + "\nexec sleep 600\n"
+	require.NoError(t, os.WriteFile(path, []byte(script), 0o755))
+	return path, func() int {
+		text, _ := os.ReadFile(pid)
+		n, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+		return n
+	}
+}
+
+// asProgram makes target known by name in a directory for PATH, and returns the directory.
+func (p *place) asProgram(t *testing.T, name, target string) string {
+	t.Helper()
+	dir := filepath.Dir(target)
+	require.NoError(t, os.Symlink(target, filepath.Join(dir, name)))
+	return dir
 }
 
 // command is devstack with args, on this place.

@@ -95,7 +95,8 @@ func (s *state) open() error {
 	return err
 }
 
-// leftovers finds processes of a run that crashed. On Linux there are none: they died with it.
+// leftovers finds processes of a run that crashed, and clears away what else it left. On Linux there are none:
+// they died with it.
 func (s *state) leftovers() error {
 	n, err := s.read()
 	if err != nil {
@@ -110,6 +111,10 @@ func (s *state) leftovers() error {
 		}
 	}
 	if len(left) == 0 {
+		if n.Control != "" { // its socket, in a directory of its own
+			_ = os.Remove(n.Control)
+			_ = os.Remove(filepath.Dir(n.Control))
+		}
 		return nil
 	}
 	return fmt.Errorf("an earlier run has crashed and left %s: stop what is left by `kill %s`", strings.Join(left, ", "), strings.Join(kill, " "))
