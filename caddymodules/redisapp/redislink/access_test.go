@@ -1,0 +1,195 @@
+package redislink
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+)
+
+func TestLink_signsIn(t *testing.T) {
+	certificates := func(t *testing.T) *devstack.TLSFiles {
+		t.Helper()
+		files, err := devstack.MakeTLSFiles(t.TempDir())
+		require.NoError(t, err)
+		return files
+	}
+	tests := []struct {
+		name  string
+		serve func(t *testing.T) devstack.RedisOptions
+		by    func(t *testing.T, o *Options, r *devstack.Redis)
+	}{
+		{
+			name:  "by password",
+			serve: func(*testing.T) devstack.RedisOptions { return devstack.RedisOptions{Password: "s3cret"} },
+			by:    func(_ *testing.T, o *Options, _ *devstack.Redis) { o.Password = "s3cret" },
+		},
+		{
+			name: "as an ACL user, by a password from a file, into another database",
+			serve: func(*testing.T) devstack.RedisOptions {
+				return devstack.RedisOptions{ACL: []string{"user default off", "user gate on >s3cret ~gh:* +@all"}}
+			},
+			by: func(t *testing.T, o *Options, _ *devstack.Redis) {
+				t.Helper()
+				o.Username, o.PasswordFile, o.DB = "gate", filepath.Join(t.TempDir(), "password"), 3
+				require.NoError(t, os.WriteFile(o.PasswordFile, []byte("s3cret\r\n"), 0o600))
+			},
+		},
+		{
+			name:  "over a unix socket",
+			serve: func(*testing.T) devstack.RedisOptions { return devstack.RedisOptions{UnixSocket: true} },
+			by:    func(_ *testing.T, o *Options, r *devstack.Redis) { o.Addresses = []string{r.SocketPath()} },
+		},
+		{
+			name: "over TLS, with a certificate",
+			serve: func(t *testing.T) devstack.RedisOptions {
+				t.Helper()
+				return devstack.RedisOptions{TLS: certificates(t), RequireClientCert: true}
+			},
+			by: func(_ *testing.T, o *Options, r *devstack.Redis) { o.TLS = r.TLSConfig() },
+		},
+		{
+			name: "over TLS, by the name in the address",
+			serve: func(t *testing.T) devstack.RedisOptions {
+				t.Helper()
+				return devstack.RedisOptions{TLS: certificates(t)}
+			},
+			by: func(_ *testing.T, o *Options, r *devstack.Redis) {
+				o.TLS = r.TLSConfig()
+				o.TLS.ServerName = ""
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := devstack.RedisForTest(t, tt.serve(t))
+			opts := optionsFor(r)
+			tt.by(t, &opts, r)
+			l, j, at := healthy(t, opts, Settings{})
+			got, err := evalEcho(t.Context(), l, "in")
+			require.NoError(t, err)
+			assert.Equal(t, "in", got)
+			_, err = r.CLI("CLIENT", "KILL", "TYPE", "normal")
+			require.NoError(t, err)
+			_, at = j.awaitState(t, at, StateOpen)
+			j.awaitState(t, at, StateClosed)
+			assert.Empty(t, j.warnings)
+		})
+	}
+}
+
+func TestLink_isRefused(t *testing.T) {
+	tests := []struct {
+		name  string
+		serve devstack.RedisOptions
+		by    func(*Options)
+		want  string
+		mend  []string
+	}{
+		{
+			name: "wrong password", serve: devstack.RedisOptions{Password: "s3cret"},
+			by: func(o *Options) { o.Password = "wrong" }, want: "WRONGPASS",
+		},
+		{
+			name: "no password", serve: devstack.RedisOptions{Password: "s3cret"},
+			by: func(*Options) {}, want: "NOAUTH",
+		},
+		{
+			name: "no rights on our keys", serve: devstack.RedisOptions{ACL: []string{"user gate on >s3cret ~other:* +@all"}},
+			by: func(o *Options) { o.Username, o.Password = "gate", "s3cret" }, want: "NOPERM",
+			mend: []string{"ACL", "SETUSER", "gate", "~gh:*"},
+		},
+		{
+			name: "no such database", by: func(o *Options) { o.DB = 99 }, want: "DB",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := devstack.RedisForTest(t, tt.serve)
+			opts := optionsFor(r)
+			tt.by(&opts)
+			l, j := openFor(t, opts, Settings{})
+			_, at := j.await(t, 0, tt.want, func(c Change) bool { return code(c.Reason) == tt.want })
+			assert.Equal(t, StateOpen, l.State())
+			if tt.mend != nil {
+				_, err := r.CLI(tt.mend...)
+				require.NoError(t, err)
+				j.awaitState(t, at, StateClosed)
+			}
+		})
+	}
+}
+
+func TestLink_readsARotatedPassword(t *testing.T) {
+	r := devstack.RedisForTest(t, devstack.RedisOptions{Password: "old", ACL: []string{"user gate on >old ~* +@all"}})
+	opts := optionsFor(r)
+	opts.Username, opts.PasswordFile = "gate", filepath.Join(t.TempDir(), "password")
+	require.NoError(t, os.WriteFile(opts.PasswordFile, []byte("old"), 0o600))
+	_, j, at := healthy(t, opts, Settings{})
+
+	require.NoError(t, os.WriteFile(opts.PasswordFile, []byte("new\n"), 0o600))
+	_, err := r.CLI("ACL", "SETUSER", "gate", "resetpass", ">new")
+	require.NoError(t, err)
+	_, err = r.CLI("CLIENT", "KILL", "USER", "gate")
+	require.NoError(t, err)
+	_, at = j.awaitState(t, at, StateOpen)
+	j.awaitState(t, at, StateClosed)
+
+	require.NoError(t, os.Remove(opts.PasswordFile))
+	_, err = r.CLI("CLIENT", "KILL", "USER", "gate")
+	require.NoError(t, err)
+	j.await(t, at, "the file is gone", func(c Change) bool { return errors.Is(c.Reason, os.ErrNotExist) })
+}
+
+func TestLink_worksWithoutTheRightToReadInfo(t *testing.T) {
+	r := devstack.RedisForTest(t, devstack.RedisOptions{ACL: []string{
+		"user gate on >s3cret ~gh:{test}:* -@all +@connection +@scripting +get +set",
+	}})
+	opts := optionsFor(r)
+	opts.Username, opts.Password = "gate", "s3cret"
+	l, j, at := healthy(t, opts, Settings{})
+	require.Error(t, j.awaitWarning(t, NoInfo).Err)
+	_, err := evalEcho(t.Context(), l, "x")
+	require.NoError(t, err)
+	awaitBeat(t, r)
+
+	_, err = r.CLI("CLIENT", "KILL", "USER", "gate")
+	require.NoError(t, err)
+	_, at = j.awaitState(t, at, StateOpen)
+	change, _ := j.awaitState(t, at, StateClosed)
+	assert.Empty(t, change.Arrival.RunID)
+	assert.False(t, change.Arrival.SameRun, "not known")
+	assert.True(t, change.Arrival.Kept, "the beat needs no INFO")
+	assert.Len(t, j.warnings, 1, "told once")
+}
+
+func TestLink_refusesAStrangersCertificate(t *testing.T) {
+	files, err := devstack.MakeTLSFiles(t.TempDir())
+	require.NoError(t, err)
+	r := devstack.RedisForTest(t, devstack.RedisOptions{TLS: files})
+	opts := optionsFor(r)
+	opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	_, j := openFor(t, opts, Settings{})
+	change, _ := j.awaitState(t, 0, StateOpen)
+	var wrong *tls.CertificateVerificationError
+	require.ErrorAs(t, change.Reason, &wrong)
+}
+
+func TestLink_plainToTLSAndBackIsToldAsAnError(t *testing.T) {
+	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	opts := optionsFor(r)
+	opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	_, j := openFor(t, opts, Settings{})
+	change, _ := j.awaitState(t, 0, StateOpen)
+	require.Error(t, change.Reason)
+	require.NotErrorIs(t, change.Reason, context.Canceled)
+}
