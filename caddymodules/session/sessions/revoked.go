@@ -1,0 +1,133 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// maxRevocations bounds what a node remembers of revocations.
+const maxRevocations = 20_000
+
+// revocations are those that this node made or saw. In an outage they speak for the store, and those
+// that the store could not be told are repeated when it is back.
+type revocations struct {
+	mu      sync.Mutex
+	until   map[Selector]time.Time
+	pending map[Selector]End
+}
+
+func newRevocations() *revocations {
+	return &revocations{until: make(map[Selector]time.Time), pending: make(map[Selector]End)}
+}
+
+// add remembers that a session is revoked.
+func (r *revocations) add(selector Selector, now, until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.until) >= maxRevocations {
+		r.prune(now)
+	}
+	r.until[selector] = until
+}
+
+// prune drops what is past, or, when nothing is, any: revocations beyond the bound within one
+// ride-through time are an emergency that restarts end.
+func (r *revocations) prune(now time.Time) {
+	before := len(r.until)
+	for selector, until := range r.until {
+		if now.After(until) {
+			delete(r.until, selector)
+		}
+	}
+	for selector := range r.until {
+		if len(r.until) < before {
+			return
+		}
+		delete(r.until, selector)
+	}
+}
+
+// has says whether a session is known to be revoked.
+func (r *revocations) has(selector Selector, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	until, ok := r.until[selector]
+	return ok && now.Before(until)
+}
+
+// postpone keeps a revocation for when the store is back. It says false when there are too many. Those
+// that this node cannot tell from guesses leave room for the others.
+func (r *revocations) postpone(end End, sure bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	room := maxRevocations / 2
+	if sure {
+		room = maxRevocations
+	}
+	if len(r.pending) >= room {
+		return false
+	}
+	r.pending[end.Selector] = end
+	return true
+}
+
+// waiting is one revocation that the store has not heard of.
+func (r *revocations) waiting() (End, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, end := range r.pending {
+		return end, true
+	}
+	return End{}, false
+}
+
+func (r *revocations) done(selector Selector) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.pending, selector)
+}
+
+// reassert tells the store the revocations that it has missed.
+func (n *Node) reassert(ctx context.Context) error {
+	for {
+		end, ok := n.revoked.waiting()
+		if !ok {
+			return nil
+		}
+		record, err := n.store.End(ctx, end)
+		if err != nil {
+			n.failed(err)
+			return err
+		}
+		n.revoked.done(end.Selector)
+		if record != nil {
+			// The sets by user are tidied when they are read; this only does it sooner.
+			err := n.store.Withdraw(ctx, record.User(), ProviderSessionOf(record.Issuer, record.ProviderSession), record.Selector)
+			if err != nil && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrUnanswered) {
+				return err
+			}
+		}
+	}
+}
+
+// throttle is a bucket of tokens that refill evenly.
+type throttle struct {
+	mu     sync.Mutex
+	tokens float64
+	at     time.Time
+}
+
+// take says whether one more may pass.
+func (t *throttle) take(now time.Time, rate, burst float64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tokens = min(burst, t.tokens+now.Sub(t.at).Seconds()*rate)
+	t.at = now
+	if t.tokens < 1 {
+		return false
+	}
+	t.tokens--
+	return true
+}
