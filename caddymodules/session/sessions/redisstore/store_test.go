@@ -172,7 +172,7 @@ func contents(t *testing.T, ns string) string {
 	listed, err := redis.CLI("keys", "gh:"+ns+":*")
 	require.NoError(t, err)
 	all := listed
-	for _, key := range strings.FieldsSeq(listed) {
+	for key := range strings.FieldsSeq(listed) {
 		for kind, command := range map[string][]string{
 			"string": {"get", key}, "hash": {"hgetall", key}, "set": {"smembers", key}, "zset": {"zrange", key, "0", "-1"},
 		} {
