@@ -80,7 +80,7 @@ var Areas = []Area{
 	{Path: "caddymodules/session/sessions/localstore", Kind: Store},
 	{Path: "caddymodules/session/sessions/redisstore", Kind: Store, Drivers: []string{redislink, rueidis}},
 	{Path: "caddymodules/session/oidc", Kind: Pure, Not: []string{rueidis}},
-	{Path: "caddymodules/assertidentity", Kind: Adapter, Coming: true},
+	{Path: "caddymodules/assertidentity", Kind: Adapter},
 	{Path: "caddymodules/adminapi", Kind: Adapter, Coming: true},
 
 	// What both halves sign and verify.
