@@ -4,5 +4,10 @@
 // `make verify` fails when a package below this folder registers a module and is not imported here.
 package caddymodules
 
-// Calendar limits name time zones; the binary must know them on machines without zoneinfo.
-import _ "time/tzdata"
+import (
+	// Calendar limits name time zones; the binary must know them on machines without zoneinfo.
+	_ "time/tzdata"
+
+	_ "github.com/gatehouse-proxy/gatehouse/caddymodules/assertidentity"
+	_ "github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit"
+)
