@@ -1,6 +1,9 @@
 package limiter
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Bucket is the state of a GCRA limit: Debt units at the moment At. A debt of Capacity × token is an
 // empty bucket, zero is a full one. The scale travels with the state, so that a changed limit keeps
@@ -92,7 +95,11 @@ func (b Bucket) TimeToFull() int64 {
 	return ceilDiv(b.Debt, b.Repay)
 }
 
-func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
+// micros is n microseconds, or the longest Duration there is: a share of a period of years, on hundreds
+// of nodes, is longer than that.
+func micros(n int64) time.Duration {
+	return time.Duration(min(n, math.MaxInt64/int64(time.Microsecond))) * time.Microsecond
+}
 
 // BucketFullIn is the bucket that will be full in so many microseconds: the state of a share is made
 // so from that of the whole, since both take equally long to fill.

@@ -135,13 +135,13 @@ func (p *Policy) shareOf(nodes, rank int64) *Policy {
 	case p.Algorithm == GCRA:
 		// The refill slows down by nodes, the time to full of a share is that of the whole.
 		s.Burst = max(1, part(p.Capacity()))
-		s.Period = p.Period * time.Duration(nodes)
+		s.Period = micros(p.Period.Microseconds() * nodes)
 	case p.Rate == 0:
 		// A limit of nothing has shares of nothing.
 	case p.Rate < nodes:
 		// One event in W·N/L: stretched, so that the nodes together keep the rate.
 		s.Rate = 1
-		s.Period = time.Duration(ceilDiv(p.Period.Microseconds()*nodes, p.Rate)) * time.Microsecond
+		s.Period = micros(ceilDiv(p.Period.Microseconds()*nodes, p.Rate))
 	default:
 		s.Rate = part(p.Rate)
 	}

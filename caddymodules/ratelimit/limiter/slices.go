@@ -57,9 +57,13 @@ func (s *Slices60) Add(t, n int64) {
 func (s *Slices60) Take(p *Policy, now, cost int64, f Foreign) Decision {
 	oldest := s.oldest(p, max(now, s.Newest*s.Width))
 	var own, last int64
+	at := oldest % ring // not divided for each slice: this is most of the decision's time
 	for n := oldest; n <= s.Newest; n++ {
-		if c := s.Counts[n%ring]; c > 0 {
+		if c := s.Counts[at]; c > 0 {
 			own, last = own+int64(c), n
+		}
+		if at++; at == ring {
+			at = 0
 		}
 	}
 	d := windowDecision(p, now, cost, own, f, func(n int64) int64 {

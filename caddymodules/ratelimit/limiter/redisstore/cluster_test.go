@@ -108,7 +108,8 @@ func (f *secondFails) Eval(ctx context.Context, call redislink.Call) (message ru
 func TestWires_bounded(t *testing.T) {
 	var ws wires
 	p := limitertest.Policy(t, 1, perMinute(limiter.GCRA, 1))
-	require.Same(t, ws.of(p), ws.of(p))
+	first := ws.of(p)
+	require.Same(t, first, ws.of(p))
 	for range 3 * maxWires {
 		ws.of(limitertest.Policy(t, 1, perMinute(limiter.GCRA, 1)))
 	}
