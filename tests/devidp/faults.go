@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -89,6 +90,7 @@ var tokenFaults = map[string]tokenFault{
 	"plain_typ":      {"typ is JWT", accessToken, func(_ *Provider, d *draft, _ string) { d.typ = "JWT" }},
 	"replay":         {"jti of the logout token before", logoutToken, replay},
 	"looks_like_id":  {"an ID token in place of the logout token", logoutToken, looksLikeID},
+	"padding":        set("a claim of 40 KiB", idToken, "padding", strings.Repeat("x", 40<<10)),
 	"shadowed_claim": {"claims in a second spelling", idToken, shadow},
 }
 

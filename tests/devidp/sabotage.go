@@ -1,22 +1,22 @@
 package devidp
 
 import (
+	"bytes"
 	"net/http"
-	"strings"
 	"time"
 )
 
-// endpointFaults break an endpoint whatever it would answer. A fault that returns true lets the
-// endpoint answer after all.
+// endpointFaults break an endpoint whatever it would answer.
 var endpointFaults = map[string]struct {
 	about string
-	apply func(p *Provider, w http.ResponseWriter, r *http.Request, arg string) bool
+	// apply says how the endpoint may answer after all, or nil.
+	apply func(p *Provider, w http.ResponseWriter, r *http.Request, arg string) http.ResponseWriter
 }{
 	"slow":     {"answers late (arg: by how much; default 1s)", slow},
 	"hang":     {"never answers", hang},
 	"http_500": {"answers 500", answer500},
 	"not_json": {"answers a page instead of JSON", answerPage},
-	"huge":     {"answers 2 MiB", answerHuge},
+	"huge":     {"answers with 2 MiB of white space before its JSON", answerHuge},
 	"redirect": {"redirects to another host", answerRedirect},
 }
 
@@ -24,7 +24,7 @@ var endpointFaults = map[string]struct {
 func (p *Provider) sabotage(endpoint string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, f := range p.hit(endpoint, keyOf(endpointFaults)) {
-			if !endpointFaults[f.Name].apply(p, w, r, f.Arg) {
+			if w = endpointFaults[f.Name].apply(p, w, r, f.Arg); w == nil {
 				return
 			}
 		}
@@ -32,46 +32,60 @@ func (p *Provider) sabotage(endpoint string, next http.Handler) http.Handler {
 	})
 }
 
-func slow(p *Provider, _ http.ResponseWriter, r *http.Request, arg string) bool {
+func slow(p *Provider, w http.ResponseWriter, r *http.Request, arg string) http.ResponseWriter {
 	t := time.NewTimer(duration(arg, time.Second))
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
+		return w
 	case <-r.Context().Done():
 	case <-p.closed:
 	}
-	return false
+	return nil
 }
 
-func hang(p *Provider, _ http.ResponseWriter, r *http.Request, _ string) bool {
+func hang(p *Provider, _ http.ResponseWriter, r *http.Request, _ string) http.ResponseWriter {
 	select {
 	case <-r.Context().Done():
 	case <-p.closed:
 	}
-	return false
+	return nil
 }
 
-func answer500(_ *Provider, w http.ResponseWriter, _ *http.Request, _ string) bool {
+func answer500(_ *Provider, w http.ResponseWriter, _ *http.Request, _ string) http.ResponseWriter {
 	writeError(w, http.StatusInternalServerError, "server_error", "a fault")
-	return false
+	return nil
 }
 
-func answerPage(_ *Provider, w http.ResponseWriter, _ *http.Request, _ string) bool {
+func answerPage(_ *Provider, w http.ResponseWriter, _ *http.Request, _ string) http.ResponseWriter {
 	w.Header().Set("Content-Type", "text/html")
 	_, _ = w.Write([]byte("<!doctype html><title>Welcome to the hotel's network</title>"))
-	return false
+	return nil
 }
 
-func answerHuge(_ *Provider, w http.ResponseWriter, _ *http.Request, _ string) bool {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write([]byte(`{"padding":"` + strings.Repeat("x", 2<<20) + `"}`))
-	return false
+func answerHuge(_ *Provider, w http.ResponseWriter, _ *http.Request, _ string) http.ResponseWriter {
+	return &padded{ResponseWriter: w}
 }
 
-func answerRedirect(_ *Provider, w http.ResponseWriter, r *http.Request, _ string) bool {
+// padded is good JSON to who reads all of it.
+type padded struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (p *padded) Write(b []byte) (int, error) {
+	if !p.begun {
+		p.begun = true
+		if _, err := p.ResponseWriter.Write(bytes.Repeat([]byte(" "), 2<<20)); err != nil {
+			return 0, err
+		}
+	}
+	return p.ResponseWriter.Write(b)
+}
+
+func answerRedirect(_ *Provider, w http.ResponseWriter, r *http.Request, _ string) http.ResponseWriter {
 	http.Redirect(w, r, "https://other.example"+r.URL.Path, http.StatusTemporaryRedirect) //nolint:gosec // this is the fault
-	return false
+	return nil
 }
 
 func duration(arg string, otherwise time.Duration) time.Duration {

@@ -80,5 +80,6 @@ func looksLikeID(_ *Provider, d *draft, _ string) {
 	d.claims["nonce"], d.claims["auth_time"] = "a-nonce", d.claims["iat"]
 }
 
-// shadow adds a claim whose name differs in case alone: a reader that ignores case may take it.
-func shadow(_ *Provider, d *draft, _ string) { d.claims["suB"] = "somebody-else" }
+// shadow adds a subject under a name that is "sub" to a reader who ignores case, as encoding/json
+// does for structs: ſ is a small s. It comes last in the token, so such a reader takes it.
+func shadow(_ *Provider, d *draft, _ string) { d.claims["ſub"] = "somebody-else" }
