@@ -54,8 +54,8 @@ another client: "try 1" sends 8 sign-ins to each node as client 203.0.113.1, whe
        try 4                          each node allows its share, 5
        %[2]s redis resume      or kill -CONT the same
 
-  Also: %[2]s redis status, stop, flush (forget what was counted). All of them can be typed
-  here too, without the words before them.
+  Who was counted stays so for 15 minutes, over a restart of all this too: take the next number, up to 254.
+  Also: %[2]s redis status, stop, flush (forget all counts). Each can be typed here too, as its last word alone.
 `, pid, me)
 }
 
