@@ -22,6 +22,7 @@ var fence = regexp.MustCompile("(?ms)^```caddyfile\n(.*?)^```$")
 func TestCaddyfiles_areTaken(t *testing.T) {
 	t.Parallel()
 	edge := devstack.BuildGatehouse(t, false)
+	secrets := newSecrets(t)
 	files := caddyfiles(t)
 	for _, must := range []string{"Caddyfile", "README.md:6", "examples/limit-an-app/Caddyfile"} {
 		require.Contains(t, files, must, "the search finds too little")
@@ -31,7 +32,7 @@ func TestCaddyfiles_areTaken(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			file := filepath.Join(dir, "Caddyfile")
-			require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+			require.NoError(t, os.WriteFile(file, []byte(secrets.in(text)), 0o600))
 
 			// Provisioned and not only parsed. Redis does not answer, the environment is empty: both are
 			// what a reader has who only looks.

@@ -66,7 +66,7 @@ var Areas = []Area{
 	{Path: "caddymodules", Kind: Registry},
 	{Path: "caddymodules/cmd/gatehouse", Kind: Command},
 	{Path: "caddymodules/cmd/build", Kind: Command},
-	{Path: "caddymodules/redisapp", Kind: Adapter, Coming: true},
+	{Path: "caddymodules/redisapp", Kind: Adapter},
 	{Path: "caddymodules/redisapp/redislink", Kind: Pure},
 	{Path: "caddymodules/ratelimit", Kind: Adapter},
 	{Path: "caddymodules/ratelimit/limiter", Kind: Pure, Not: []string{rueidis, "net/http"}},
@@ -97,6 +97,7 @@ var Areas = []Area{
 	{Path: "backend/store", Kind: Backend, Coming: true},
 	{Path: "migrations", Kind: Backend, Coming: true},
 
+	{Path: "examples/...", Kind: Command},
 	{Path: "tests/...", Kind: Tests},
 }
 
