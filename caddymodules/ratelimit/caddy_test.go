@@ -32,21 +32,34 @@ type edge struct {
 // start runs the sites, in which {addr} is a free address, and global options.
 func start(t *testing.T, global, sites string) *edge {
 	t.Helper()
+	e := prepareEdge(t)
+	e.load(global, sites)
+	return e
+}
+
+// prepareEdge is an edge that nothing has been loaded into.
+func prepareEdge(t *testing.T) *edge {
+	t.Helper()
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // Closed at once.
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	e := &edge{t: t, addr: listener.Addr().String(), log: filepath.Join(t.TempDir(), "log")}
 	require.NoError(t, listener.Close())
 	t.Cleanup(func() { require.NoError(t, caddy.Stop()) })
-	e.load(global, sites)
 	return e
 }
 
 // load is a reload.
 func (e *edge) load(global, sites string) {
 	e.t.Helper()
-	config := fmt.Sprintf(`{
+	result, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(e.config(global, sites)), nil)
+	require.NoError(e.t, err)
+	require.NoError(e.t, caddy.Load(result, true))
+}
+
+func (e *edge) config(global, sites string) string {
+	return fmt.Sprintf(`{
 		admin off
 		persist_config off
 		auto_https off
@@ -57,9 +70,6 @@ func (e *edge) load(global, sites string) {
 		%s
 	}
 	%s`, e.log, global, strings.ReplaceAll(sites, "{addr}", "http://"+e.addr))
-	result, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(config), nil)
-	require.NoError(e.t, err)
-	require.NoError(e.t, caddy.Load(result, true))
 }
 
 // get asks with header fields as "Name: value".
@@ -253,7 +263,7 @@ func TestCaddy_webSocketThroughTheProxy(t *testing.T) {
 	defer upstream.Close()
 	e := start(t, "", "{addr} {\nrate_limit {\nzone ip {\nevents 5\nwindow 1h\n}\n}\nreverse_proxy "+upstream.Listener.Addr().String()+"\n}")
 
-	conn, err := net.Dial("tcp", e.addr) //nolint:noctx // It has a deadline below.
+	conn, err := net.Dial("tcp", e.addr)
 	require.NoError(t, err)
 	defer conn.Close()
 	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))

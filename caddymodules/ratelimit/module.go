@@ -130,7 +130,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
 	h.setDefaults()
 	if h.Validate() != nil {
-		return nil
+		return nil //nolint:nilerr // Validate says it, next.
 	}
 	app, err := ctx.App("events")
 	if err != nil {

@@ -44,7 +44,7 @@ func (w *response) ReadFrom(r io.Reader) (int64, error) {
 // else that a controller can do it finds by Unwrap.
 func (w *response) FlushError() error {
 	w.begin(http.StatusOK)
-	return http.NewResponseController(w.ResponseWriter).Flush() //nolint:bodyclose // It has no body: a false alarm.
+	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
 // begin adds the fields, once. A redirect says nothing about the resource, so it has none.

@@ -30,12 +30,12 @@ func answer(t *testing.T, next func(w http.ResponseWriter, r *http.Request) erro
 	f := open(t, oneZone)
 	f.next = next
 	w := f.do(client("192.0.2.1"))
-	return w.Result().Header //nolint:bodyclose // A recorder's body needs no closing.
+	return w.Result().Header
 }
 
 func TestResponse_addsTheFieldsWhereverItBegins(t *testing.T) {
 	for name, next := range map[string]func(w http.ResponseWriter, r *http.Request) error{
-		"WriteHeader": func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(404); return nil },
+		"WriteHeader": func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(http.StatusNotFound); return nil },
 		"Write":       func(w http.ResponseWriter, _ *http.Request) error { _, err := w.Write([]byte("x")); return err },
 		"ReadFrom": func(w http.ResponseWriter, _ *http.Request) error {
 			_, err := w.(io.ReaderFrom).ReadFrom(strings.NewReader("x"))
@@ -206,7 +206,7 @@ func TestResponse_streams(t *testing.T) {
 		return err
 	}
 	server := serve(t, f)
-	resp, err := http.Get(server.URL) //nolint:noctx // The server is this test's.
+	resp, err := http.Get(server.URL)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	require.Equal(t, limitValue, resp.Header.Get("RateLimit"))

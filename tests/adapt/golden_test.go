@@ -34,7 +34,9 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	for _, name := range []string{"HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"} {
-		os.Setenv(name, dir)
+		if err := os.Setenv(name, dir); err != nil {
+			panic(err)
+		}
 	}
 	return m.Run()
 }
