@@ -2,10 +2,12 @@ package ratelimit
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter"
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter/degraded"
 )
 
@@ -45,6 +47,10 @@ func (h *Handler) take(c *call) error {
 	redisCtx, cancel := context.WithTimeout(ctx, min(time.Duration(h.OpTimeout), left))
 	err := h.redis.Take(redisCtx, c.claims)
 	cancel()
+	if err != nil && !errors.Is(err, limiter.ErrClosed) && ctx.Err() == nil {
+		// The time had run out before the store began: this machine is that busy.
+		err = h.redis.TakeAlone(ctx, c.claims)
+	}
 
 	took := time.Since(start)
 	h.metrics.observe(took)

@@ -20,7 +20,7 @@ import (
 const (
 	perClient = "key {http.vars.client_ip}"
 	passed    = http.StatusOK
-	refused   = http.StatusTooManyRequests
+	tooMany   = http.StatusTooManyRequests
 )
 
 func TestServeHTTP_refusesAboveTheLimit(t *testing.T) {
@@ -43,10 +43,10 @@ func TestServeHTTP_refusesAboveTheLimit(t *testing.T) {
 			for range tt.pass {
 				require.Equal(t, passed, f.status("192.0.2.1"))
 			}
-			require.Equal(t, refused, f.status("192.0.2.1"))
+			require.Equal(t, tooMany, f.status("192.0.2.1"))
 			require.Equal(t, passed, f.status("192.0.2.2"), "another client")
 			f.clock.advance(tt.wait - time.Millisecond)
-			require.Equal(t, refused, f.status("192.0.2.1"), "just before the wait is over")
+			require.Equal(t, tooMany, f.status("192.0.2.1"), "just before the wait is over")
 			f.clock.advance(time.Millisecond)
 			require.Equal(t, passed, f.status("192.0.2.1"), "after the wait")
 		})
@@ -57,7 +57,7 @@ func TestServeHTTP_zeroEventsRefuseAllForEver(t *testing.T) {
 	f := open(t, "rate_limit {\n zone shut {\n events 0\n window 1h\n}\n}")
 	r := client("192.0.2.1")
 	w := f.do(r)
-	require.Equal(t, refused, w.Code)
+	require.Equal(t, tooMany, w.Code)
 	require.Empty(t, w.Header().Values("Retry-After"), "no wait helps")
 	require.Equal(t, `"shut";r=0`, w.Header().Get("RateLimit"))
 	require.Equal(t, `"shut";q=0;w=3600`, w.Header().Get("RateLimit-Policy"))
@@ -89,13 +89,13 @@ func TestServeHTTP_decidesAllZonesTogether(t *testing.T) {
 	require.Equal(t, passed, with("a"))
 	require.Equal(t, passed, with("a"))
 	for range 20 {
-		require.Equal(t, refused, with("a"), "narrow is full")
+		require.Equal(t, tooMany, with("a"), "narrow is full")
 	}
 	// What narrow refused has cost wide nothing: three of five are left.
 	require.Equal(t, passed, with("b"))
 	require.Equal(t, passed, with("c"))
 	require.Equal(t, passed, with("d"))
-	require.Equal(t, refused, with("e"))
+	require.Equal(t, tooMany, with("e"))
 }
 
 func TestServeHTTP_reportsTheLongestWait(t *testing.T) {
@@ -117,7 +117,7 @@ func TestServeHTTP_reportsTheLongestWait(t *testing.T) {
 	require.Equal(t, passed, f.status("192.0.2.1"))
 	r := client("192.0.2.1")
 	w := f.do(r)
-	require.Equal(t, refused, w.Code)
+	require.Equal(t, tooMany, w.Code)
 	require.Equal(t, "3600", w.Header().Get("Retry-After"))
 	for name, want := range map[string]string{
 		"exceeded.name":     "a-long", // the first by name of those that wait longest
@@ -155,10 +155,10 @@ func TestServeHTTP_countsOnlyWhatMatches(t *testing.T) {
 		return f.do(r).Code
 	}
 	require.Equal(t, passed, do("POST", "/login"))
-	require.Equal(t, refused, do("POST", "/login"))
+	require.Equal(t, tooMany, do("POST", "/login"))
 	require.Equal(t, passed, do("GET", "/login"))
 	require.Equal(t, passed, do("POST", "/logout"))
-	require.Equal(t, refused, do("GET", "/", "X-Batch"), "either set of matchers suffices")
+	require.Equal(t, tooMany, do("GET", "/", "X-Batch"), "either set of matchers suffices")
 	require.Empty(t, f.do(request("GET", "http://example.com/", "192.0.2.1:1")).Header().Get("RateLimit"))
 }
 
@@ -177,7 +177,7 @@ func TestServeHTTP_retryAfter(t *testing.T) {
 	} {
 		f.clock.advance(tt.advance)
 		w := f.do(client("192.0.2.1"))
-		require.Equal(t, refused, w.Code)
+		require.Equal(t, tooMany, w.Code)
 		require.Equal(t, tt.want, w.Header().Get("Retry-After"))
 		require.Equal(t, `"z";r=0;t=`+tt.want, w.Header().Get("RateLimit"))
 	}
@@ -257,8 +257,8 @@ func TestServeHTTP_emptyKeys(t *testing.T) {
 	}
 	t.Run("client by default", func(t *testing.T) {
 		f := open(t, "")
-		require.Equal(t, []int{passed, refused}, f.statuses(2, "2001:db8:0:1::1"))
-		require.Equal(t, refused, f.status("2001:db8:0:1::2"), "the same network")
+		require.Equal(t, []int{passed, tooMany}, f.statuses(2, "2001:db8:0:1::1"))
+		require.Equal(t, tooMany, f.status("2001:db8:0:1::2"), "the same network")
 		require.Equal(t, passed, f.status("2001:db8:0:2::1"), "another network")
 
 		// Nobody gets at a client's count by sending its address as a key.
@@ -280,19 +280,19 @@ func TestServeHTTP_emptyKeys(t *testing.T) {
 	t.Run("share", func(t *testing.T) {
 		f := open(t, "on_empty_key share")
 		require.Equal(t, passed, f.status("192.0.2.1"))
-		require.Equal(t, refused, f.status("192.0.2.2"))
+		require.Equal(t, tooMany, f.status("192.0.2.2"))
 	})
 }
 
 func TestServeHTTP_partlyEmptyKeyIsAKey(t *testing.T) {
 	f := open(t, "rate_limit {\n zone z {\n key {http.request.header.X-Key} {http.vars.client_ip}\n events 1\n window 1m\n on_empty_key skip\n}\n}")
-	require.Equal(t, []int{passed, refused}, f.statuses(2, "192.0.2.1"))
+	require.Equal(t, []int{passed, tooMany}, f.statuses(2, "192.0.2.1"))
 	require.Empty(t, f.logs.FilterMessageSnippet("empty").All())
 }
 
 func TestServeHTTP_countsBeforeTheUserIsKnown(t *testing.T) {
 	f := open(t, "rate_limit {\n zone z {\n key {http.auth.user.id} {http.request.method}\n events 2\n window 1m\n}\n}")
-	require.Equal(t, []int{passed, passed, refused}, f.statuses(3, "192.0.2.1"))
+	require.Equal(t, []int{passed, passed, tooMany}, f.statuses(3, "192.0.2.1"))
 	require.Len(t, f.logs.FilterMessageSnippet("nobody is known yet").All(), 1, "logged once")
 
 	r := client("192.0.2.1")
@@ -380,7 +380,7 @@ func TestServeHTTP_metrics(t *testing.T) {
 
 func TestServeHTTP_disableMetrics(t *testing.T) {
 	f := open(t, "rate_limit {\n zone z {\n key {http.request.header.X-Key}\n events 1\n window 1m\n}\n disable_metrics\n}")
-	require.Equal(t, []int{passed, refused}, f.statuses(2, "192.0.2.1"))
+	require.Equal(t, []int{passed, tooMany}, f.statuses(2, "192.0.2.1"))
 	require.Nil(t, f.metrics)
 }
 

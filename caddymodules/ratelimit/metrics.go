@@ -128,14 +128,13 @@ func (z *zoneMetrics) countDecision(claims []limiter.Claim, passed bool) {
 	if z == nil {
 		return
 	}
-	refused, degraded := false, false
+	refuses, degraded := false, false
 	for i := range claims {
-		d := &claims[i].Decision
-		refused = refused || !d.Allowed
-		degraded = degraded || d.Degraded
+		refuses = refuses || refused(&claims[i])
+		degraded = degraded || claims[i].Decision.Degraded
 	}
 	switch {
-	case refused:
+	case refuses:
 		z.refused.Inc()
 	case passed:
 		z.allowed.Inc()

@@ -25,17 +25,20 @@ const (
 // eventExceeded is emitted for each refused request, with the data of caddy-ratelimit.
 const eventExceeded = "rate_limit_exceeded"
 
+// refused says whether the claim was decided, and against the request. In a Cluster the store comes to no
+// more claims after one that it refuses.
+func refused(claim *limiter.Claim) bool { return claim.Decision.Decided && !claim.Decision.Allowed }
+
 // worst is the claim that keeps the request waiting longest; of several the one of the zone that
 // comes first by name.
 func (c *call) worst() *limiter.Claim {
 	var worst *limiter.Claim
 	longest := time.Duration(-1)
 	for i := range c.claims {
-		d := &c.claims[i].Decision
-		if d.Allowed {
+		if !refused(&c.claims[i]) {
 			continue
 		}
-		wait := d.RetryAfter
+		wait := c.claims[i].Decision.RetryAfter
 		if wait == limiter.Never {
 			wait = math.MaxInt64
 		}
@@ -71,7 +74,7 @@ func (h *Handler) refuse(w http.ResponseWriter, c *call) error {
 	repl := replacer(c.r)
 	repl.Set("http.rate_limit.exceeded.name", zone)
 	repl.Set("http.rate_limit.remaining", strconv.FormatInt(d.Remaining, 10))
-	c.describe(worst, retryAfter, quotaExceeded, func(claim *limiter.Claim) bool { return !claim.Decision.Allowed })
+	c.describe(worst, retryAfter, quotaExceeded, refused)
 
 	remote := c.r.RemoteAddr
 	if host, _, err := net.SplitHostPort(remote); err == nil {

@@ -60,9 +60,12 @@ func (w *response) begin(status int) {
 }
 
 // addFields adds the values of RateLimit-Policy and RateLimit to those that are there, for nothing
-// of the upstream's is replaced. Scripts of other origins may read them if they may read the
+// of the upstream's is replaced. There are none when all zones fail open. Scripts of other origins may read them if they may read the
 // response at all.
 func addFields(h http.Header, values []string, exposed string) {
+	if values[0] == "" {
+		return
+	}
 	add(h, policyHeader, values[0:1:1])
 	add(h, limitHeader, values[1:2:2])
 	if len(h[allowOriginHeader]) > 0 && !slices.Contains(h[exposeHeader], exposed) {
