@@ -147,6 +147,7 @@ func TestBucket_Take_changedLimit(t *testing.T) {
 		{"raised, a while later", policy(t, GCRA, 100, time.Second, 0), 50_000, 98},
 		{"more burst", policy(t, GCRA, 10, time.Second, 20), 0, 13},
 		{"lowered", policy(t, GCRA, 5, time.Second, 0), 0, 0},
+		{"less burst", policy(t, GCRA, 10, time.Second, 5), 0, 0},
 		{"lowered, clamped, a while later", policy(t, GCRA, 5, time.Second, 0), 400_000, 2},
 		{"longer period", policy(t, GCRA, 10, time.Hour, 0), 1_000_000, 3},
 		{"shorter period", policy(t, GCRA, 10, time.Millisecond, 0), 100, 4},
@@ -155,9 +156,18 @@ func TestBucket_Take_changedLimit(t *testing.T) {
 		_, d := used.Take(tt.p, start+tt.after, 0)
 		require.Equal(t, tt.want, d.Remaining, tt.name)
 	}
+	// As many tokens as there can be, and each as long as there can be.
+	many, year := policy(t, GCRA, LargestRate, time.Second, 0), policy(t, GCRA, 1, LargestPeriod, 284)
+	var d Decision
+	for tokens := int64(LargestRate / 10); tokens <= LargestRate; tokens += LargestRate / 10 {
+		most, _ := Bucket{}.Take(many, start, tokens)
+		_, d = most.Take(year, start, 1)
+		require.Zero(t, d.Remaining, "%d tokens", tokens)
+		require.Equal(t, LargestPeriod, d.RetryAfter, "%d tokens", tokens)
+	}
 	// A part of a used token is a used token.
 	part, _ := used.Take(tenASecond, start+650_000, 1)
-	_, d := part.Take(policy(t, GCRA, 11, time.Second, 0), start+650_000, 0)
+	_, d = part.Take(policy(t, GCRA, 11, time.Second, 0), start+650_000, 0)
 	require.Equal(t, int64(9), d.Remaining, "1.5 tokens used count as 2")
 }
 
@@ -169,6 +179,7 @@ func TestBucket_Refund(t *testing.T) {
 	_, d = b.Refund(start+100_000, 3).Take(p, start+100_000, 0)
 	require.Equal(t, int64(7), d.Remaining)
 	require.Zero(t, b.Refund(start, 8).Debt, "never more than full")
+	require.Zero(t, b.Refund(start+50_000, 7).Debt, "of the seven, half a one has come back")
 	require.Zero(t, Bucket{}.Refund(start, 1).Debt)
 	require.Equal(t, b.At, b.Refund(start-1000, 1).At)
 

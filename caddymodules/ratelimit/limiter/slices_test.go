@@ -70,6 +70,19 @@ func TestSlices60_rescaleWhileTimeMovesBack(t *testing.T) {
 	require.False(t, d.Allowed, "what was admitted ahead of the clock counts from then on")
 }
 
+// Time in the store never moves back, so what had left the window does not come into it again.
+func TestSlices60_TakeWhileTimeMovesBack(t *testing.T) {
+	p := policy(t, Slices, 5, 61*time.Microsecond, 0) // of 61 slices that are kept 31 count
+	var s Slices60
+	s.Advance(p, start)
+	s.Add(start, 2)
+	s.Advance(p, start+100)
+	s.Add(start+100, 1)
+	d := s.Take(p, start+50, 1, Foreign{})
+	require.Equal(t, int64(3), d.Remaining)
+	require.Equal(t, 113*time.Microsecond, d.ResetAfter, "waits are told by the clock")
+}
+
 func TestSlices60_AddSaturates(t *testing.T) {
 	p := policy(t, Slices, 100, time.Minute, 0)
 	var s Slices60
@@ -115,7 +128,7 @@ func TestSlices60_MergeOfCounts(t *testing.T) {
 	}, counts)
 
 	// The store's clock shows a little less than the node believes.
-	now := start + 59_400_000 + offset
+	now := start + 58_900_000 + offset
 	store.Merge(p, now, &Merge{Slices: counts})
 	require.Equal(t, int64(12), store.Total(), "what is ahead counts as now")
 	store.Merge(p, now, &Merge{Slices: []SliceCount{{start - 1e9, 7}, {now, 1}}})

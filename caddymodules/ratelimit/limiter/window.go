@@ -73,7 +73,7 @@ func windowWait(p *Policy, now, cost, own int64, f Foreign, expiry func(n int64)
 	if gone > 0 {
 		ready = max(ready, expiry(gone))
 	}
-	return max(1, ready-now)
+	return ready - now
 }
 
 // ceilMulDiv is a × b / c rounded up, for a quotient that fits.

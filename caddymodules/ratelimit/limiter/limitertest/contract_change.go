@@ -25,6 +25,10 @@ func loweredLimit(f *fixture) {
 			f.t.Errorf("%s after 8 were used: got %s, want it refused for up to a window", limit, describe(d))
 		}
 	}
+	// A burst alone is lowered: the scale of the state stays.
+	f.allowed(f.policy(3, gcra(10, time.Minute, 0)), 8, 2)
+	f.allowed(f.policy(3, gcra(10, time.Minute, 5)), 0, 0)
+	f.refused(f.policy(3, gcra(10, time.Minute, 5)), 1, 6*time.Second)
 	// A bucket is clamped to its new capacity, so that the first token comes after one interval.
 	p := f.policy(2, gcra(10, time.Minute, 0))
 	f.allowed(p, 10, 0)

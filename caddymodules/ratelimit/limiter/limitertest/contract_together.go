@@ -124,6 +124,16 @@ func refundGivesBack(f *fixture) {
 			f.t.Errorf("%s: %d remaining after the refund, want %d", claims[i].Policy, d.Remaining, before[i].Remaining)
 		}
 	}
+	// Of what is given back a part has come back by itself.
+	f.clock.Advance(time.Hour)
+	f.take(claims...)
+	f.clock.Advance(5 * time.Second)
+	f.refund(claims...)
+	for i, d := range f.looks(claims) {
+		if d.Remaining != before[i].Remaining {
+			f.t.Errorf("%s: %d remaining after a later refund, want %d", claims[i].Policy, d.Remaining, before[i].Remaining)
+		}
+	}
 	// A second refund finds nothing to give, and what a look took is nothing.
 	f.refund(claims...)
 	f.refund(f.take(f.claim("key", claims[0].Policy, 0))...)
