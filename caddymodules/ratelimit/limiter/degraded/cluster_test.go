@@ -2,6 +2,7 @@ package degraded_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -42,6 +43,8 @@ type link struct {
 	calls atomic.Int64
 	// holdsMerges fails Merge alone, as if the pace of the hand-over were slow.
 	holdsMerges atomic.Bool
+	// refusesTakes executes the merges of a TakeMerging, and then refuses.
+	refusesTakes atomic.Bool
 }
 
 func (l *link) cut(err error) {
@@ -80,6 +83,12 @@ func (l *link) Merge(ctx context.Context, merges []limiter.Merge) error {
 func (l *link) TakeMerging(ctx context.Context, merges []limiter.Merge, claims []limiter.Claim) error {
 	if err := l.failure(); err != nil {
 		return err
+	}
+	if l.refusesTakes.Load() {
+		if err := l.Model.Merge(ctx, merges); err != nil {
+			return err
+		}
+		return errors.New("the claims were refused")
 	}
 	return l.Model.TakeMerging(ctx, merges, claims)
 }

@@ -2,6 +2,7 @@ package degraded
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter"
@@ -122,16 +123,22 @@ func (s *Store) takeMerging(ctx context.Context, merges []limiter.Merge, claims 
 		return s.primary.Take(ctx, claims)
 	}
 	err := s.primary.TakeMerging(ctx, merges, claims)
-	if err != nil && owed(err) {
+	if undelivered(err) {
 		s.restore(merges)
 	}
 	return err
 }
 
 func (s *Store) merge(ctx context.Context, merges []limiter.Merge) {
-	if err := s.primary.Merge(ctx, merges); err != nil && owed(err) {
+	if err := s.primary.Merge(ctx, merges); undelivered(err) {
 		s.restore(merges)
 	}
+}
+
+// undelivered says whether merges have to be sent again. When their connection broke they most likely
+// were not executed; counting them twice refuses too much for a while, forgetting them admits too much.
+func undelivered(err error) bool {
+	return errors.Is(err, limiter.ErrUnavailable) || errors.Is(err, limiter.ErrConnectionLost)
 }
 
 func (s *Store) restore(merges []limiter.Merge) { s.local.Restore(merges, s.clock()) }

@@ -48,3 +48,17 @@ func TestHandOver_newKeysAreNotToldTwice(t *testing.T) {
 		require.EqualValues(t, 20-1-i, c.take(n, p, "k").Remaining)
 	}
 }
+
+// A store that took the merges and refused the rest is not sent them again.
+func TestHandOver_mergesThatWereExecutedAreNotRepeated(t *testing.T) {
+	p := policy(t, limiter.Limit{Algorithm: limiter.Log, Rate: 20, Period: time.Hour}, limiter.Share)
+	c, n := newHandingOver(t, true, true, func(c *cluster) {
+		for range 5 {
+			c.take(c.nodes[0], p, "k")
+		}
+	})
+	n.link.refusesTakes.Store(true)
+	require.True(t, c.take(n, p, "k").Degraded)
+	n.link.refusesTakes.Store(false)
+	require.EqualValues(t, 20-5-1-1, c.take(n, p, "k").Remaining)
+}

@@ -15,7 +15,9 @@ import (
 // Primary is the shared store.
 type Primary interface {
 	limiter.Store
-	// TakeMerging is a Take that is preceded, on the same connection, by Merge.
+	// TakeMerging is a Take that is preceded, on the same connection, by Merge. On
+	// limiter.ErrUnavailable neither was executed; an error that is none of the contract says that
+	// the merges were, and that the claims were not charged.
 	TakeMerging(ctx context.Context, merges []limiter.Merge, claims []limiter.Claim) error
 	// Merge puts into the shared store what this node has admitted alone.
 	Merge(ctx context.Context, merges []limiter.Merge) error

@@ -2,7 +2,6 @@ package degraded_test
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -78,7 +77,6 @@ func TestStore_decidesAtOnceWhenACallFails(t *testing.T) {
 		{"unavailable", limiter.ErrUnavailable, true},
 		{"given up", limiter.ErrUnanswered, false},
 		{"connection lost", limiter.ErrConnectionLost, true},
-		{"unknown", errors.New("something else"), true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newCluster(t, 2)
