@@ -76,7 +76,7 @@ func TestPaired(t *testing.T) {
 		rounds = n
 	}
 	redis := devstack.RedisForTest(t, devstack.RedisOptions{})
-	_, up := upstream.Start(t, "app")
+	app, up := upstream.Start(t, "app")
 	binary := devstack.BuildGatehouse(t, false)
 	nodes := make([]running, len(benches))
 	for i, b := range benches {
@@ -97,7 +97,11 @@ func TestPaired(t *testing.T) {
 				slices.Reverse(order)
 			}
 			for _, n := range order {
+				served := app.Served()
 				s := measure(t, n, connections)
+				if !n.refused {
+					require.EqualValues(t, s.Requests, app.Served()-served, "%s: not all came from the upstream", n.name)
+				}
 				if round > 0 {
 					i := slices.IndexFunc(nodes, func(m running) bool { return m.name == n.name })
 					samples[i] = append(samples[i], s)
@@ -122,13 +126,14 @@ func measure(t *testing.T, n running, connections int) sample {
 	t.Helper()
 	before := cpuTime(t, n.node)
 	r, err := Run(context.Background(), n.addr, connections, roundTime, func(i uint64) []byte {
-		return fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: bench\r\nX-Key: k%d\r\n\r\n", i%n.keys)
+		return fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: %s\r\nX-Key: k%d\r\n\r\n", n.addr, i%n.keys)
 	})
 	require.NoError(t, err)
 	want := 200
 	if n.refused {
 		want = 429
 	}
+	// A refused key has one request to begin with, and a health check has gone before.
 	require.GreaterOrEqual(t, r.Statuses[want], r.Requests-2, "%s: statuses %v", n.name, r.Statuses)
 	return sample{Result: r, cpu: (cpuTime(t, n.node) - before) / time.Duration(r.Requests)}
 }
