@@ -232,3 +232,51 @@ func TestNode_isBounded(t *testing.T) {
 	require.NoError(t, node.FlushDue(t.Context()))
 	assert.Equal(t, 500, link.touched, "what was pushed out is flushed all the same")
 }
+
+// TestCheck_tellsTheStoreItsOwnActivity: what the store has missed counts before it is flushed.
+func TestCheck_tellsTheStoreItsOwnActivity(t *testing.T) {
+	w := newWorld(t, 1)
+	e := w.nodes[0]
+	b := w.login(e)
+	b.visit(e)
+	e.link.Cut()
+	w.clock.Advance(9 * time.Minute)
+	signedIn(t, b.visit(e), sessions.SourceCopy)
+	e.link.Mend() // and nobody has noticed yet
+	b.ticket = ""
+	w.clock.Advance(9 * time.Minute)
+	v := b.visit(e)
+	signedIn(t, v, sessions.SourceStore)
+	assert.False(t, v.Settling)
+}
+
+// TestCookies_ofAPassiveRequestProlongNothing: a rotation and its ticket, too, when only polling is left.
+func TestCookies_ofAPassiveRequestProlongNothing(t *testing.T) {
+	w := newWorld(t, 2)
+	b := due(t, w)
+	w.pass(10 * time.Minute)
+	generation := int64(0)
+	for range 4 {
+		w.pass(time.Minute)
+		v := b.visit(w.nodes[1], passive, outage(sessions.StrictAlways))
+		require.Equal(t, sessions.SignedIn, v.Standing)
+		generation = v.Session.Generation
+	}
+	require.Equal(t, int64(2), generation)
+	w.pass(time.Minute)
+	refused(t, b.visit(w.nodes[0], passive), sessions.ReasonIdle)
+}
+
+// TestCookies_ofASlowResponseProlongNothing: the activity is the request's, not its response's.
+func TestCookies_ofASlowResponseProlongNothing(t *testing.T) {
+	w := newWorld(t, 1)
+	e := w.nodes[0]
+	b := due(t, w)
+	v := b.ask(e)
+	w.pass(14 * time.Minute)
+	cookies, result := e.Cookies(t.Context(), &v)
+	require.Equal(t, sessions.RotationWon, result)
+	b.take(cookies)
+	w.pass(time.Minute)
+	refused(t, b.visit(e), sessions.ReasonIdle)
+}

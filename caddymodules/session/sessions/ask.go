@@ -205,7 +205,7 @@ func (c *check) accept(v *Verdict, r Reply, joined bool) {
 	case r.Outcome == Grace:
 		// Nothing: who holds the old verifier may be a thief, and the owner has the new one.
 	case r.Outcome == FirstUse:
-		v.issue = c.issue(v.cookie, r.Record, r.Now)
+		v.issue = c.issue(v.cookie, r.Record, c.lastOf(v), r.Now)
 	case !freshTicket:
 		c.renewTicket(v, r.Record, r.Now)
 	}

@@ -170,9 +170,12 @@ func (e Entry) answer(reply Reply) Reply {
 	return reply
 }
 
-// lastActivity falls back on what else is certain, should the store have lost the activity alone.
+// lastActivity falls back on the last sign of life, should the store have lost the activity alone.
 func (e Entry) lastActivity() Instant {
-	return max(e.Last, e.Record.Created, e.Record.Rotated)
+	if e.Last != 0 {
+		return e.Last
+	}
+	return e.Record.Rotated // Created, if it never was
 }
 
 func bury(reason Reason) Entry { return Entry{Buried: true, Reason: reason} }

@@ -32,7 +32,7 @@ func (m *Manager) Cookies(ctx context.Context, v *Verdict) (Cookies, RotationRes
 	if v.rotate && !m.node.unsettled(now) {
 		return m.rotate(ctx, v, now)
 	}
-	if now.Sub(v.decided) > carryTime {
+	if now.Sub(v.decided) >= carryTime {
 		return Cookies{}, NotTried
 	}
 	return v.issue, NotTried
@@ -65,10 +65,10 @@ func (m *Manager) rotate(ctx context.Context, v *Verdict, now time.Time) (Cookie
 	}
 	m.node.answered(reply.Now, now)
 	m.node.Forget(selector)
-	c := check{m: m, r: &v.request, now: now, hash: v.cookie.Verifier.Hash()}
+	c := check{m: m, r: &v.request, now: v.decided, hash: v.cookie.Verifier.Hash()}
 	switch reply.Outcome {
 	case Rotated:
-		return c.issue(Cookie{selector, next}, reply.Record, reply.Now), RotationWon
+		return c.issue(Cookie{selector, next}, reply.Record, c.lastOf(v), reply.Now), RotationWon
 	case Superseded:
 		c.reissue(v, reply.Record, reply.Now)
 		return v.issue, RotationLost
@@ -86,17 +86,26 @@ func (c *check) reissue(v *Verdict, r *Record, now Instant) {
 	if !ok {
 		return
 	}
-	v.issue = c.issue(Cookie{v.cookie.Selector, next}, r, now)
+	v.issue = c.issue(Cookie{v.cookie.Selector, next}, r, c.lastOf(v), now)
 	v.reissued = true
 }
 
-// issue makes both cookies for a verifier that the store has just confirmed.
-func (c *check) issue(cookie Cookie, r *Record, now Instant) Cookies {
+// issue makes both cookies for a verifier that the store has confirmed at the moment online.
+func (c *check) issue(cookie Cookie, r *Record, last, online Instant) Cookies {
 	return Cookies{
 		Session:  cookie.Value(),
-		Ticket:   c.m.tickets.Seal(ticketOf(r, cookie.Verifier.Hash(), now, now), c.r.Host),
+		Ticket:   c.m.tickets.Seal(ticketOf(r, cookie.Verifier.Hash(), last, online), c.r.Host),
 		Absolute: r.Absolute,
 	}
+}
+
+// lastOf is the last activity with this request: its own moment if it counts, whenever its response
+// is written, else what was known before. A ticket that said more would prolong the session.
+func (c *check) lastOf(v *Verdict) Instant {
+	if c.r.Passive {
+		return v.Last
+	}
+	return c.m.node.clock.instant(c.now)
 }
 
 // renewTicket gives the browser a fresh ticket for the verifier that it has.
@@ -104,10 +113,7 @@ func (c *check) renewTicket(v *Verdict, r *Record, now Instant) {
 	if c.r.Speculative {
 		return
 	}
-	last := now
-	if c.r.Passive {
-		last = v.Last
-	}
+	last := c.lastOf(v)
 	if t := c.openTicket(v.cookie.Selector); t != nil && c.ticketMatches() {
 		if age := max(now.Sub(t.OnlineAt), last.Sub(t.Last)); age < c.m.ticketAge {
 			c.remember(v.cookie.Selector, c.m.ticketAge-age)

@@ -42,7 +42,7 @@ func (m *Manager) Login(ctx context.Context, r Request, who Identity) (*Session,
 	}
 	m.node.answered(created.Created, sent)
 	c := check{m: m, r: &r, now: sent}
-	return &created.Session, c.issue(Cookie{selector, verifier}, created, created.Created), nil
+	return &created.Session, c.issue(Cookie{selector, verifier}, created, created.Created, created.Created), nil
 }
 
 // enroll enters the session under its user. When there are as many as there may be, those that are

@@ -20,8 +20,8 @@ const (
 	// mostTicketAge is how old a ticket gets before it is issued anew.
 	mostTicketAge = 60 * time.Second
 	// carryTime is how long cookies may wait for the headers of their response. A verifier that
-	// arrives after its successor was used would sign its owner out: half of the grace is for the
-	// request, half for the network.
+	// arrives after its successor was used would sign its owner out, so cookies must be with the browser
+	// before a grace period is over: half of it is for the upstream, half for the network.
 	carryTime = GracePeriod / 2
 	// rotationRetry spares a store that did not answer a rotation.
 	rotationRetry = 5 * time.Second

@@ -63,9 +63,11 @@ local function stored()
   return tonumber(redis.call('GET', KEYS[2]) or '0')
 end
 
--- last_activity falls back on what else is certain.
+-- last_activity falls back on the last sign of life, should the activity alone be lost.
 local function last_activity(rec)
-  return math.max(stored(), tonumber(rec.created), tonumber(rec.rotated_at))
+  local last = stored()
+  if last > 0 then return last end
+  return tonumber(rec.rotated_at)
 end
 
 local function retired(rec, hash)

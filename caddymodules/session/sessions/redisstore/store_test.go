@@ -287,3 +287,19 @@ func TestStore_namesFailures(t *testing.T) {
 	_, err = store.Validate(ended, v)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// TestStore_lostActivity: a server that evicted the activity alone ends nobody at once.
+func TestStore_lostActivity(t *testing.T) {
+	ns, ctx := namespace(), t.Context()
+	store := open(t, redisstore.Config{Link: connect(t, redis, 0), Namespace: ns})
+	selector := sessions.Selector{3}
+	_, err := store.Create(ctx, creation(selector))
+	require.NoError(t, err)
+	_, err = redis.CLI("del", "gh:"+ns+":a:{"+selector.String()+"}")
+	require.NoError(t, err)
+	reply, err := store.Validate(ctx, sessions.Validation{
+		Selector: selector, Hash: sessions.Verifier{1}.Hash(), Age: -1, Idle: time.Minute,
+	})
+	require.NoError(t, err)
+	require.Equal(t, sessions.Current, reply.Outcome)
+}

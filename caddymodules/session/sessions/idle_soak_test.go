@@ -1,0 +1,5 @@
+//go:build soak
+
+package sessions_test
+
+func init() { idleRuns = 200_000 }
