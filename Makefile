@@ -80,7 +80,8 @@ stories: ## the built binaries with real Redis, golden Caddyfiles, layout
 
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME (30s)
-	@targets=$$(go test -list '^Fuzz' ./... | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { while (n) print $$2 ":" t[--n] }') && \
+	@list=$$(go test -list '^Fuzz' ./...) || { echo "$$list" >&2; exit 1; }; \
+	targets=$$(echo "$$list" | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { while (n) print $$2 ":" t[--n] }'); \
 	test -n "$$targets" || { echo 'there are no fuzz targets' >&2; exit 1; }; \
 	for t in $$targets; do \
 		go test -run '^$$' -fuzz "^$${t##*:}$$" -fuzztime $(FUZZTIME) "$${t%%:*}" || exit 1; \
