@@ -124,11 +124,16 @@ func (c *Census) Start(link *Link) {
 	})
 }
 
-// Close stops counting. A node that was counted says so to the others, who then count one less at once: Close is
-// for a node that stops, not for one that reloads.
-func (c *Census) Close() error {
+// Stop ends the heartbeats and says nothing: to the others the node is live for 5 s more.
+func (c *Census) Stop() {
 	c.stop()
 	c.wg.Wait()
+}
+
+// Close stops, and tells the others, who then count one less at once. It is for a node that ends, not for one
+// that reloads.
+func (c *Census) Close() error {
+	c.Stop()
 	link := c.link.Load()
 	if link == nil {
 		return nil
