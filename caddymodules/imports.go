@@ -10,4 +10,5 @@ import (
 
 	_ "github.com/gatehouse-proxy/gatehouse/caddymodules/assertidentity"
 	_ "github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit"
+	_ "github.com/gatehouse-proxy/gatehouse/caddymodules/redisapp"
 )
