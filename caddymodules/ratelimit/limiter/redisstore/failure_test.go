@@ -200,9 +200,9 @@ func TestTakeMerging_failsInPart(t *testing.T) {
 	}{
 		{"merges unavailable", mergeScript, redislink.ErrUnavailable, limiter.ErrUnavailable, limiter.ErrUnanswered},
 		{"merges unanswered", mergeScript, redislink.ErrTimeout, limiter.ErrUnanswered, limiter.ErrUnavailable},
-		{"take unavailable", takeScript, redislink.ErrUnavailable, redislink.ErrUnavailable, limiter.ErrUnavailable},
-		{"take unanswered", takeScript, redislink.ErrTimeout, limiter.ErrUnanswered, limiter.ErrUnavailable},
-		{"take lost", takeScript, redislink.ErrConnectionLost, limiter.ErrConnectionLost, limiter.ErrUnavailable},
+		{"take unavailable", takeScripts[7], redislink.ErrUnavailable, redislink.ErrUnavailable, limiter.ErrUnavailable},
+		{"take unanswered", takeScripts[7], redislink.ErrTimeout, limiter.ErrUnanswered, limiter.ErrUnavailable},
+		{"take lost", takeScripts[7], redislink.ErrConnectionLost, limiter.ErrConnectionLost, limiter.ErrUnavailable},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := New(failing{whole.redis, tt.script, tt.err}, Options{})

@@ -32,7 +32,7 @@ func (s *Store) TakeMerging(ctx context.Context, merges []limiter.Merge, claims 
 	}
 	a := s.takeArguments(claims)
 	defer a.giveBack()
-	calls := append(s.mergeCalls(merges), redislink.Call{Script: takeScript, Keys: a.keys, Args: a.args})
+	calls := append(s.mergeCalls(merges), redislink.Call{Script: takeScript(claims), Keys: a.keys, Args: a.args})
 	sent := s.opts.Micros()
 	replies := s.redis.Pipeline(ctx, calls)
 	last := len(replies) - 1

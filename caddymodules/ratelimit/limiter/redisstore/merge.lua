@@ -13,12 +13,11 @@
 -- Each add function returns the new state and the time in µs after which it is worth nothing.
 
 local function add_bucket(state, capacity, token, repay, least, added)
-  local scale = repay .. ':' .. token
   token, repay = tonumber(token), tonumber(repay)
-  local at, debt = bucket(state, capacity, token, repay, scale)
+  local at, debt = bucket(state, capacity, token, repay)
   local full = capacity * token
   debt = min(full, max(debt, tonumber(least)) + min(full, tonumber(added)))
-  return bucket_state(at, debt, scale), at - now + ceil(debt / repay)
+  return bucket_state(at, debt, repay, token), at - now + ceil(debt / repay)
 end
 
 local function add_log(state, _, window, _, _, added)

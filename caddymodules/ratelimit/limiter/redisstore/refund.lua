@@ -14,14 +14,12 @@
 
 -- The bucket keeps its own scale: the limit may have changed since the charge.
 local function give_bucket(state, cost)
-  local at, debt, scale = read_bucket(state)
+  local at, debt, repay, token = read_bucket(state)
   if not at then return end
-  local repay, token = read_scale(scale)
-  if not repay then return end
   at, debt = repaid(at, debt, repay)
   -- Compared in tokens, so that cost * token stays exact.
   debt = cost >= ceil(debt / token) and 0 or debt - cost * token
-  return bucket_state(at, debt, scale)
+  return bucket_state(at, debt, repay, token)
 end
 
 -- Newer events of others stay longer in the window, so only events of the same moment are taken out.

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -200,9 +201,11 @@ func unreadable(a limiter.Algorithm) [][]string {
 	}
 	switch a {
 	case limiter.GCRA:
+		at, one, none, huge := "\x00\x06\x4b\xf4\x4f\xa9\x40\x00", "\x00\x00\x00\x00\x00\x00\x00\x01", strings.Repeat("\x00", 8), "\x00\x21"+strings.Repeat("\x00", 6)
 		for _, state := range []string{
-			"1:2:3", "1:2:3:", "1:2:3:4:5", "-1:2:3:4", "1:2:0:4", "1:2:3:0", "1e3:2:3:4", " 1:2:3:4", "nan:inf:1:1", "0x10:1:1:1",
-			strings.Repeat("9", 400) + ":1:1:1", "1:" + strings.Repeat("9", 20) + ":1:1", "1:1:1:" + strings.Repeat("9", 30),
+			at + one + one, at + one + one + one + "\x00", at + one + none + one, at + one + one + none,
+			huge + one + one + one, at + huge + one + one, at + one + huge + one, at + one + one + huge, strings.Repeat("\xff", 32),
+			"1772366400000000:1:1:6000000", strings.Repeat(" ", 32),
 		} {
 			commands = append(commands, set(state))
 		}
@@ -286,7 +289,11 @@ func randomState(r *rand.Rand, a limiter.Algorithm) string {
 		}
 	}
 	if a == limiter.GCRA && r.IntN(2) == 0 {
-		return fmt.Sprintf("%d:%d:%d:%d", r.Int64N(1<<r.IntN(63)+1), r.Int64N(1<<r.IntN(63)+1), r.Int64N(1<<r.IntN(63)+1), r.Int64N(1<<r.IntN(63)+1))
+		var state []byte
+		for range 4 {
+			state = binary.BigEndian.AppendUint64(state, uint64(r.Int64N(1<<r.IntN(63)+1)))
+		}
+		return string(state)
 	}
 	return string(b)
 }
@@ -315,7 +322,7 @@ func anyBytes(t *testing.T, s *Store, server *devstack.Redis, a limiter.Algorith
 
 func FuzzTake_anyBytes(f *testing.F) {
 	s, server := open(f)
-	f.Add(uint8(0), "1772366400000000:12000000:1:6000000")
+	f.Add(uint8(0), "\x00\x06\x4b\xf4\x4f\xa9\x40\x00\x00\x00\x00\x00\x00\xb7\x1b\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x5b\x8d\x80")
 	f.Add(uint8(1), "\x00\x06\x4b\xf4\x4f\xa9\x40\x00")
 	f.Add(uint8(2), "\x00\x00\x00\x00\x00\x0f\x42\x40\x00\x00\x00\x00\x69\xa4\x2c\x40\x00\x00\x00\x05")
 	f.Fuzz(func(t *testing.T, a uint8, state string) {

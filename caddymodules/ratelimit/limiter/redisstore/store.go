@@ -53,7 +53,7 @@ func New(redis Redis, opts Options) *Store {
 		start := time.Now()
 		opts.Micros = func() int64 { return start.UnixMicro() + time.Since(start).Microseconds() }
 	}
-	redis.Preload(takeScript, refundScript, mergeScript)
+	redis.Preload(append(takeScripts[1:], refundScript, mergeScript)...)
 	return &Store{redis: redis, opts: opts}
 }
 
@@ -74,7 +74,7 @@ func (s *Store) take(ctx context.Context, claims []limiter.Claim) error {
 	a := s.takeArguments(claims)
 	defer a.giveBack()
 	sent := s.opts.Micros()
-	message, err := s.redis.Eval(ctx, redislink.Call{Script: takeScript, Keys: a.keys, Args: a.args})
+	message, err := s.redis.Eval(ctx, redislink.Call{Script: takeScript(claims), Keys: a.keys, Args: a.args})
 	if err != nil {
 		return contract(err)
 	}
