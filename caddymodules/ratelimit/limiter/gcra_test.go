@@ -65,7 +65,7 @@ func TestBucket_Take_isExact(t *testing.T) {
 			reference := newRational(limit)
 			var b Bucket
 			now := start
-			for n := range 20_000 {
+			for n := range 5000 {
 				now += random.Int64N(2*p.window/p.Capacity() + 2)
 				cost := random.Int64N(min(p.Capacity(), 4) + 1)
 				var d Decision

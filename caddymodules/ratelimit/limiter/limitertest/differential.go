@@ -28,9 +28,9 @@ func Differential(t *testing.T, open func(t *testing.T, clock *Clock) limiter.St
 			}
 			d.keys = []limiter.Key{Key(t, "a"), Key(t, "b"), Key(t, "c")}
 			for i := range d.limits {
-				d.limits[i] = d.policy(i + 1)
+				d.limits[i] = d.policy(i+1, nil)
 			}
-			for range 400 {
+			for range 500 {
 				d.operation()
 			}
 		})
@@ -42,13 +42,18 @@ type merger interface {
 	Merge(ctx context.Context, merges []limiter.Merge) error
 }
 
+// algorithms are those of the limits by ordinal.
+var algorithms = [...]limiter.Algorithm{
+	limiter.GCRA, limiter.Log, limiter.Slices, limiter.GCRA, limiter.GCRA, limiter.Log, limiter.Slices,
+}
+
 type differential struct {
 	*fixture
 	model  *Model
 	random *rand.Rand
 	keys   []limiter.Key
 	// limits are those in force, each under its own ordinal.
-	limits [5]*limiter.Policy
+	limits [len(algorithms)]*limiter.Policy
 	// passed are calls that may yet be refunded.
 	passed [][]limiter.Claim
 	// history is what was done, newest last.
@@ -65,7 +70,7 @@ func (d *differential) operation() {
 		d.merge()
 	case n < 86:
 		i := d.random.IntN(len(d.limits))
-		d.limits[i] = d.policy(i + 1)
+		d.limits[i] = d.policy(i+1, d.limits[i])
 		d.log("limit %d is now %s", i+1, d.limits[i])
 	default:
 		d.move()
@@ -79,17 +84,27 @@ func (d *differential) log(format string, args ...any) {
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
 // policy is a random limit of the algorithm that belongs to the ordinal, so that a changed limit
-// meets the state of the one before.
-func (d *differential) policy(ordinal int) *limiter.Policy {
+// meets the state of the one before. Every other time it keeps a number or two of that one.
+func (d *differential) policy(ordinal int, before *limiter.Policy) *limiter.Policy {
 	for {
 		limit := limiter.Limit{
-			Algorithm: []limiter.Algorithm{limiter.GCRA, limiter.Log, limiter.Slices}[ordinal%3],
+			Algorithm: algorithms[ordinal-1],
 			Rate:      pick[int64](d.random, 0, 1, 2, 3, 7, 10, 60, 100, 1000, 300_000, 999_999_937),
 			Period: pick(d.random, time.Millisecond, 999_983*time.Microsecond, time.Second,
 				7*time.Second+3*time.Microsecond, time.Minute, time.Hour, 24*time.Hour, limiter.LargestPeriod),
 		}
 		if limit.Algorithm == limiter.GCRA {
 			limit.Burst = pick[int64](d.random, 0, 1, 5, 50, 284, 1000, 30_000_000)
+		}
+		if before != nil && d.random.IntN(2) == 0 {
+			switch d.random.IntN(3) {
+			case 0:
+				limit.Period, limit.Burst = before.Period, before.Burst
+			case 1:
+				limit.Rate, limit.Burst = before.Rate, before.Burst
+			case 2:
+				limit.Rate, limit.Period = before.Rate, before.Period
+			}
 		}
 		if p, err := limiter.NewPolicy("test", ordinal, limit); err == nil {
 			return p
@@ -202,7 +217,11 @@ func (d *differential) merge() {
 }
 
 func (d *differential) move() {
-	reach := pick(d.random, 2*time.Microsecond, time.Millisecond, time.Second, time.Minute, time.Hour, 1000*time.Hour)
+	// Mostly on the scale of one of the limits.
+	reach := 1 + pick(d.random, d.limits[:]...).Window()/4
+	if d.random.IntN(3) == 0 {
+		reach = pick(d.random, 2*time.Microsecond, time.Millisecond, time.Second, time.Minute, time.Hour, 1000*time.Hour)
+	}
 	by := time.Duration(d.random.Int64N(int64(reach)))
 	if d.random.IntN(8) == 0 {
 		by = -by
