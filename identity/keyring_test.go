@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -114,12 +115,17 @@ func TestKeyring_keepsTheLastKeysWhenTheSourceFails(t *testing.T) {
 	good := []identity.KeyFile{{Name: "1.pem", PEM: keyPEM}}
 	source := &files{list: good}
 	keyring := openKeyring(t, source, c, &events)
+	var many []identity.KeyFile
+	for i := range 101 {
+		keyPEM, _ := newKey(t)
+		many = append(many, identity.KeyFile{Name: strconv.Itoa(i), PEM: keyPEM})
+	}
 	for name, broken := range map[string]files{
 		"gone":       {err: errors.New("gone")},
 		"empty":      {},
 		"half a key": {list: []identity.KeyFile{good[0], {Name: "2.pem", PEM: keyPEM[:40]}}},
 		"one twice":  {list: []identity.KeyFile{good[0], {Name: "2.pem", PEM: keyPEM}}},
-		"no end":     {list: make([]identity.KeyFile, 101)},
+		"101 keys":   {list: many},
 	} {
 		*source = broken
 		events = nil

@@ -133,6 +133,7 @@ func TestVerify_refuses(t *testing.T) {
 		"a subject that is a list":    with("sub", []string{"corp:ann"}),
 		"groups that are a text":      with("groups", "admins"),
 		"groups that hold a number":   with("groups", []any{"a", 1}),
+		"groups that hold nothing":    with("groups", []any{"a", nil}),
 		"auth_time a text":            with("auth_time", "now"),
 		"sid a number":                with("sid", 5),
 	} {
