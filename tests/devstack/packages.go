@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,7 +16,7 @@ type Need struct {
 	present  func() bool
 }
 
-// Redis and Compiler are what the demo and the tests need beside Go.
+// NeedRedis is what the demo needs beside Go, the others what the tests need too.
 var (
 	NeedRedis = Need{
 		Name: "Redis or Valkey",
@@ -31,6 +32,13 @@ var (
 			"apk": {"gcc", "musl-dev"}, "zypper": {"gcc", "glibc-devel"},
 		},
 		present: haveCompiler,
+	}
+	NeedNode = Need{
+		Name: "Node.js 18 or later, for the example upstream in examples/upstream-node",
+		packages: map[string][]string{
+			"apt-get": {"nodejs"}, "brew": {"node"}, "dnf": {"nodejs"}, "pacman": {"nodejs"}, "apk": {"nodejs"}, "zypper": {"nodejs"},
+		},
+		present: haveNode,
 	}
 )
 
@@ -53,6 +61,16 @@ func haveCompiler() bool {
 	}
 	_, err := os.Stat("/usr/include/stdlib.h")
 	return err == nil
+}
+
+func haveNode() bool {
+	version, err := exec.Command("node", "--version").Output() // v18.20.4
+	if err != nil {
+		return false
+	}
+	major, _, _ := strings.Cut(strings.TrimPrefix(string(version), "v"), ".")
+	number, err := strconv.Atoi(major)
+	return err == nil && number >= 18
 }
 
 // manager is a package manager that this machine has.
