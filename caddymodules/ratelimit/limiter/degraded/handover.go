@@ -52,11 +52,7 @@ func (s *Store) LinkUp(kept bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	s.setMode(HandOver)
-	s.handover.Add(1)
-	go func() {
-		defer s.handover.Done()
-		s.handOver(ctx)
-	}()
+	s.handover.Go(func() { s.handOver(ctx) })
 }
 
 // Close ends a hand-over that is under way. The store goes on deciding.
