@@ -46,16 +46,16 @@ var (
 	mergeScript  = redislink.NewScript(writes + clockLua + bucketLua + logLua + slicesLua + mergeLua)
 )
 
-// parts are those of a take script by algorithm, and the letter by which claims name them.
+// parts are those of a take script, and the letter by which claims name them, in the order of the
+// limiter's algorithms.
 var parts = []struct {
-	algorithm     limiter.Algorithm
 	letter        string
 	state, decide string
 	function      string
 }{
-	{limiter.GCRA, "g", bucketLua, takeBucketLua, "decide_bucket"},
-	{limiter.Log, "l", logLua, takeLogLua, "decide_log"},
-	{limiter.Slices, "s", slicesLua, takeSlicesLua, "decide_slices"},
+	{"g", bucketLua, takeBucketLua, "decide_bucket"},
+	{"l", logLua, takeLogLua, "decide_log"},
+	{"s", slicesLua, takeSlicesLua, "decide_slices"},
 }
 
 // composeTakes makes a take script for each set of algorithms, as bits in the order of parts. A script
@@ -81,14 +81,7 @@ func composeTakes() (scripts [8]*redislink.Script) {
 func takeScript(claims []limiter.Claim) *redislink.Script {
 	set := 0
 	for i := range claims {
-		switch claims[i].Policy.Algorithm {
-		case limiter.GCRA:
-			set |= 1
-		case limiter.Log:
-			set |= 2
-		case limiter.Slices:
-			set |= 4
-		}
+		set |= 1 << (claims[i].Policy.Algorithm - limiter.GCRA)
 	}
 	return takeScripts[set]
 }

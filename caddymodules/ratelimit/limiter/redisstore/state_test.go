@@ -156,15 +156,13 @@ func TestTake_memoryOfAKey(t *testing.T) {
 		{Algorithm: limiter.GCRA, Rate: 997, Period: time.Minute, Burst: 50},
 		{Algorithm: limiter.GCRA, Rate: 100_000, Period: 30 * 24 * time.Hour},
 		{Algorithm: limiter.GCRA, Rate: 700_000, Period: time.Second, Burst: 1_000_000},
+		{Algorithm: limiter.GCRA, Rate: 999_999_937, Period: 24 * time.Hour, Burst: 100_000},
 	} {
 		size := fill(limit, 1, 1)
 		size = max(size, fill(limit, limit.Capacity()-2, 1))
 		t.Logf("%s: %d bytes", limit, size)
 		require.LessOrEqual(t, size, int64(150), "%s", limit)
 	}
-	// Only numbers as large as can be do not fit into the allocator's next smaller size.
-	largest := fill(limiter.Limit{Algorithm: limiter.GCRA, Rate: 999_999_937, Period: 24 * time.Hour, Burst: 100_000}, 99_999, 1)
-	require.LessOrEqual(t, largest, int64(160), "gcra with the largest numbers")
 	for _, n := range []int64{1, 10, 100, 1000} {
 		size := fill(perMinute(limiter.Log, n), n, 1)
 		t.Logf("log of %d: %d bytes", n, size)
@@ -201,11 +199,15 @@ func unreadable(a limiter.Algorithm) [][]string {
 	}
 	switch a {
 	case limiter.GCRA:
-		at, one, none, huge := "\x00\x06\x4b\xf4\x4f\xa9\x40\x00", "\x00\x00\x00\x00\x00\x00\x00\x01", strings.Repeat("\x00", 8), "\x00\x21"+strings.Repeat("\x00", 6)
+		// By itself it would be read as a bucket that stays empty until the year 2112.
+		at, debt := "\x00\x10\x00\x00\x00\x00\x00\x00", "\x00\x00\x00\x00\x03\x93\x87\x00"
+		repay, token := "\x00\x00\x00\x00\x00\x00\x00\x01", "\x00\x00\x00\x00\x00\x5b\x8d\x80"
+		none, huge := strings.Repeat("\x00", 8), "\x00\x21"+strings.Repeat("\x00", 6)
 		for _, state := range []string{
-			at + one + one, at + one + one + one + "\x00", at + one + none + one, at + one + one + none,
-			huge + one + one + one, at + huge + one + one, at + one + huge + one, at + one + one + huge, strings.Repeat("\xff", 32),
-			"1772366400000000:1:1:6000000", strings.Repeat(" ", 32),
+			at + debt + repay, at + debt + repay + token[:7], at + debt + repay + token + "\x00",
+			at + debt + none + token, at + debt + repay + none,
+			huge + debt + repay + token, at + huge + repay + token, at + debt + huge + token, at + debt + repay + huge,
+			strings.Repeat("\xff", 32), strings.Repeat(" ", 32),
 		} {
 			commands = append(commands, set(state))
 		}
