@@ -90,9 +90,9 @@ func (c *check) validation(selector Selector, k known, ticket *Ticket) Validatio
 		q.Age = c.now.Sub(k.own)
 	}
 	if ticket != nil {
-		q.TicketLast, q.User = ticket.Last, ticket.User()
+		q.TicketLast = ticket.Last
 	}
-	if k.copy.Record != nil {
+	if c.r.Outage == StrictAlways && k.copy.Record != nil {
 		q.User = k.copy.Record.User()
 	}
 	return q

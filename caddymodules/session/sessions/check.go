@@ -6,7 +6,8 @@ import (
 )
 
 // Check decides who a request belongs to. It returns no later than the store's deadline allows, and
-// never fails: when the store does not answer, the verdict says so.
+// never fails: when the store does not answer, the verdict says so. To look at a session without
+// counting as activity, as a page about it does, ask with Passive and StrictAlways.
 func (m *Manager) Check(ctx context.Context, r Request) Verdict {
 	c := check{m: m, r: &r, now: m.node.now()}
 	v := Verdict{request: r}

@@ -1,7 +1,7 @@
 package sessions
 
 import (
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,28 +27,31 @@ func (i Instant) Sub(o Instant) time.Duration { return time.Duration(i-o) * time
 // and follows a store that fails over to a machine with another clock. Before the first answer it
 // is the node's wall clock.
 type clock struct {
-	mu     sync.RWMutex
-	origin time.Time     // a moment of the node, with its monotonic reading
-	at     time.Duration // the store's time since the Unix epoch at origin
-	heard  bool
+	origin time.Time // a moment of the node, with its monotonic reading
+	// guess is read with every request.
+	guess atomic.Pointer[guess]
+}
+
+// guess is the store's time at the clock's origin, since the Unix epoch.
+type guess struct {
+	at    time.Duration
+	heard bool
 }
 
 func newClock(now time.Time) *clock {
-	return &clock{origin: now, at: time.Duration(now.UnixNano())}
+	c := &clock{origin: now}
+	c.guess.Store(&guess{at: time.Duration(now.UnixNano())})
+	return c
 }
 
 // instant converts a moment of the node to the store's time.
 func (c *clock) instant(now time.Time) Instant {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return Instant((c.at + now.Sub(c.origin)).Milliseconds())
+	return Instant((c.guess.Load().at + now.Sub(c.origin)).Milliseconds())
 }
 
 // local converts an instant of the store to a moment of the node.
 func (c *clock) local(i Instant) time.Time {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.origin.Add(time.Duration(i)*time.Millisecond - c.at)
+	return c.origin.Add(time.Duration(i)*time.Millisecond - c.guess.Load().at)
 }
 
 // observe learns from an answer that says it was decided at t, between the two moments.
@@ -56,18 +59,14 @@ func (c *clock) observe(t Instant, sent, received time.Time) {
 	// t was rounded down, so the true time is up to a millisecond later.
 	least := time.Duration(t)*time.Millisecond - received.Sub(c.origin)
 	most := time.Duration(t+1)*time.Millisecond - sent.Sub(c.origin)
-	c.mu.RLock()
-	fits := c.heard && c.at >= least && c.at <= most
-	c.mu.RUnlock()
-	if fits {
-		return
+	for {
+		old := c.guess.Load()
+		better := &guess{at: min(max(old.at, least), most), heard: true}
+		if !old.heard {
+			better.at = least + (most-least)/2
+		}
+		if *better == *old || c.guess.CompareAndSwap(old, better) {
+			return
+		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.heard {
-		c.heard = true
-		c.at = least + (most-least)/2
-		return
-	}
-	c.at = min(max(c.at, least), most)
 }

@@ -30,9 +30,6 @@ func (m *Manager) Login(ctx context.Context, r Request, who Identity) (*Session,
 	if err != nil {
 		return nil, Cookies{}, err
 	}
-	if err := m.enroll(ctx, selector, who); err != nil {
-		return nil, Cookies{}, fmt.Errorf("enroll session: %w", err)
-	}
 	record := Record{Session: Session{Identity: who, Selector: selector}, Current: verifier.Hash()}
 	sent := m.node.now()
 	created, err := m.node.store.Create(ctx, Creation{Record: record, Lifetime: m.c.Lifetime})
@@ -41,6 +38,12 @@ func (m *Manager) Login(ctx context.Context, r Request, who Identity) (*Session,
 		return nil, Cookies{}, fmt.Errorf("create session: %w", err)
 	}
 	m.node.answered(created.Created, sent)
+	// Entered only now, so that others who sign in at this moment find a session that is alive. One that
+	// cannot be entered ends again; nobody has its verifier, whether that succeeds or not.
+	if err := m.enroll(ctx, selector, who); err != nil {
+		_, _ = m.node.store.End(ctx, End{Selector: selector, Proven: true, Reason: ReasonRevoked})
+		return nil, Cookies{}, fmt.Errorf("enroll session: %w", err)
+	}
 	c := check{m: m, r: &r, now: sent}
 	return &created.Session, c.issue(Cookie{selector, verifier}, created, created.Created, created.Created), nil
 }

@@ -2,6 +2,7 @@ package sessions_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -167,4 +168,32 @@ func TestNew_refusesSettings(t *testing.T) {
 	}
 	_, err := sessions.New(base)
 	require.NoError(t, err)
+}
+
+// TestLogin_limitsSessionsThatStartTogether: whoever signs in at the same moment.
+func TestLogin_limitsSessionsThatStartTogether(t *testing.T) {
+	for name, full := range map[string]sessions.Full{"oldest goes": sessions.EndOldest, "new is denied": sessions.Deny} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 3, func(c *sessions.Config) { c.MaxSessions, c.Full = 3, full })
+			var wg sync.WaitGroup
+			jars := make([]browser, 12)
+			for i := range jars {
+				wg.Go(func() {
+					_, cookies, err := w.nodes[i%3].Login(t.Context(), sessions.Request{Host: host}, sessionstest.Person())
+					if err == nil {
+						jars[i] = browser{t: t, cookie: cookies.Session, ticket: cookies.Ticket}
+					}
+				})
+			}
+			wg.Wait()
+			alive := 0
+			for i := range jars {
+				if jars[i].cookie != "" && jars[i].ask(w.nodes[0]).Standing == sessions.SignedIn {
+					alive++
+				}
+			}
+			assert.LessOrEqual(t, alive, 3)
+			assert.Positive(t, alive)
+		})
+	}
 }

@@ -21,8 +21,8 @@ func TestModel_everyRuleIsNeeded(t *testing.T) {
 			r.copySays = func(c Copy, h Hash, now Instant) bool {
 				return copySays(c, h, now) || c.Record.Previous.Equal(h)
 			}
-		}, "is good by a copy", extent{}},
-		{"a copy is good for F at most", func(r *rules) { r.stale = 100 }, "is good by a copy", extent{}},
+		}, "is good by a copy", apart},
+		{"a copy is good for F at most", func(r *rules) { r.stale = 100 }, "is good by a copy", apart},
 		{"first use leaves the predecessor a grace", func(r *rules) {
 			r.validate = func(e Entry, now Instant, v Validation) (Entry, Reply) {
 				e, reply := e.Validate(now, v)
@@ -95,7 +95,7 @@ func TestModel_everyRuleIsNeeded(t *testing.T) {
 		{"a refusal deletes no cookie", func(r *rules) { r.deletes = true }, "signed out", extent{}},
 		{"what was decided long ago is not sent", func(r *rules) {
 			r.carries = func(int8) bool { return true }
-		}, "signed out", long},
+		}, "signed out", extent{}},
 		{"in an outage a copy is no word on an unused verifier", func(r *rules) {
 			r.ride = func(e evidence) ridden {
 				if c := e.copy.Record; c != nil && c.Current.Equal(e.hash) {
@@ -123,7 +123,7 @@ func TestModel_everyRuleIsNeeded(t *testing.T) {
 	} {
 		t.Run(c.rule, func(t *testing.T) {
 			t.Parallel()
-			m := model{rules: realRules(), extent: wide}
+			m := model{rules: realRules(), extent: long}
 			if c.size != (extent{}) {
 				m.extent = c.size
 			}

@@ -26,8 +26,6 @@ const (
 
 func modelInstant(tick int8) Instant { return Instant(1_000_000).Add(time.Duration(tick) * modelTick) }
 
-func modelVerifier(id int8) Verifier { return Verifier{byte(id)} }
-
 func modelHash(id int8) Hash {
 	if id == 0 {
 		return Hash{}
@@ -188,8 +186,9 @@ type extent struct{ sends, atOnce, nodes int }
 
 var (
 	wide = extent{sends: 3, atOnce: 3, nodes: 2}
-	// long leaves out what needs two nodes, and gets further.
-	long = extent{sends: 5, atOnce: 2, nodes: 1}
+	// apart leaves out what needs requests at the same time, long what needs two nodes.
+	apart = extent{sends: 5, atOnce: 1, nodes: 2}
+	long  = extent{sends: 5, atOnce: 2, nodes: 1}
 )
 
 // model explores.
@@ -454,7 +453,7 @@ func (m *model) wrongInOutage(s *modelState) string {
 }
 
 func TestModel_holds(t *testing.T) {
-	for name, size := range map[string]extent{"wide": wide, "long": long} {
+	for name, size := range map[string]extent{"wide": wide, "apart": apart, "long": long} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := model{rules: realRules(), extent: size}

@@ -108,7 +108,8 @@ type Reply struct {
 type Validation struct {
 	Selector Selector
 	Hash     Hash
-	// User, when known, lets the store look up NotBefore in the same round trip.
+	// User, if given, has the store look up NotBefore itself, in the same round trip, instead of in
+	// this node's copy.
 	User User
 	// Active requests count as activity.
 	Active bool
