@@ -47,14 +47,19 @@ func (a *App) joinLink(user string, opTimeout time.Duration) (*linkEntry, error)
 	return value.(*linkEntry), nil
 }
 
+// cacheBytes is the memory in which a user's link keeps what Redis has answered, until Redis says that it has
+// changed. Nearly every request reads its session; of sessions with many claims it holds some 30,000.
+var cacheBytes = map[string]int{"sessions": 64 << 20}
+
 func openLink(o redislink.Options, user string, opTimeout time.Duration, out *outlet, m *metrics) *linkEntry {
 	w := newWitness(o, user, m.user(user))
 	w.outlets.add(out)
 	return &linkEntry{witness: w, link: redislink.Open(o, user, redislink.Settings{
-		OpTimeout: opTimeout,
-		OnChange:  w.changed,
-		OnWarning: w.warned,
-		OnCall:    w.called,
+		OpTimeout:  opTimeout,
+		CacheBytes: cacheBytes[user],
+		OnChange:   w.changed,
+		OnWarning:  w.warned,
+		OnCall:     w.called,
 	})}
 }
 

@@ -44,8 +44,9 @@ type App struct {
 	// Cluster says that the addresses are nodes of a Redis Cluster. Default: false.
 	Cluster bool `json:"cluster,omitempty"`
 
-	// Username is that of an ACL user, who needs the keys `gh:*`, the commands of @connection and
-	// @scripting, those of sorted sets, GET, SET, INCR and PEXPIRE, and better INFO too. Default: the default user.
+	// Username is that of an ACL user. `~gh:* -@all +@read +@write +@scripting +@connection +time -@dangerous +info`
+	// is enough for it, in a Cluster with `+cluster|slots +cluster|shards`; without INFO restarts of Redis
+	// and evictions go unnoticed. Default: the default user.
 	Username string `json:"username,omitempty"`
 
 	// Password signs in. `file:PATH` takes it from a file, which is read again for every new connection, so

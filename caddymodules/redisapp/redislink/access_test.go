@@ -34,7 +34,7 @@ func TestLink_signsIn(t *testing.T) {
 		{
 			name: "as an ACL user, by a password from a file, into another database",
 			serve: func(*testing.T) devstack.RedisOptions {
-				return devstack.RedisOptions{ACL: []string{"user default off", "user gate on >s3cret ~gh:* +@all"}}
+				return devstack.RedisOptions{ACL: []string{"user default off", "user gate on >s3cret ~gh:* -@all +@read +@write +@scripting +@connection +time -@dangerous +info"}}
 			},
 			by: func(t *testing.T, o *Options, _ *devstack.Redis) {
 				t.Helper()

@@ -2,6 +2,7 @@ package redislink
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ type Link struct {
 	arrival atomic.Pointer[Arrival] // of the newest connection
 
 	mu      sync.Mutex
+	closing []*func()
 	scripts []*Script
 	kind    string // of the last reason told
 
@@ -53,10 +55,29 @@ func Open(opts Options, user string, settings Settings) *Link {
 // Close ends the connection and waits for the link's goroutines. Calls in flight end with ErrConnectionLost,
 // later ones with ErrUnavailable. No Change is told of it. Close must not be called from a callback.
 func (l *Link) Close() error {
+	l.mu.Lock()
+	last := slices.Clone(l.closing)
+	l.mu.Unlock()
+	for _, f := range last {
+		(*f)()
+	}
 	l.breaker.shut()
 	l.stop(errLinkClosed)
 	l.wg.Wait()
 	return nil
+}
+
+// BeforeClose has f called when Close begins, while calls still go through: for what must be told to Redis last.
+// f bounds its own time. cancel takes it back.
+func (l *Link) BeforeClose(f func()) (cancel func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closing = append(l.closing, &f)
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.closing = slices.DeleteFunc(l.closing, func(other *func()) bool { return other == &f })
+	}
 }
 
 // State is what the link thinks of Redis; one atomic load.
@@ -93,11 +114,11 @@ func (l *Link) Subscribe(f func(Change)) (cancel func()) { return l.changes.subs
 // Eval runs a script. It does not return later than ctx ends, or than OpTimeout when ctx has no deadline. A
 // server that does not know the script is sent its source.
 func (l *Link) Eval(ctx context.Context, call Call) (rueidis.RedisMessage, error) {
-	began := l.settings.Now()
 	f, err := l.admit(ctx)
 	if err != nil {
 		return rueidis.RedisMessage{}, l.held(err)
 	}
+	began := l.settings.Now()
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	message, err := f.send(ctx, call.bySHA(f.client.B())).ToMessage()
@@ -121,7 +142,6 @@ func (l *Link) Pipeline(ctx context.Context, calls []Call) []Reply {
 		return nil
 	}
 	replies := make([]Reply, len(calls))
-	began := l.settings.Now()
 	f, err := l.admit(ctx)
 	if err != nil {
 		err = l.held(err)
@@ -130,6 +150,7 @@ func (l *Link) Pipeline(ctx context.Context, calls []Call) []Reply {
 		}
 		return replies
 	}
+	began := l.settings.Now()
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	commands := make([]rueidis.Completed, len(calls))
@@ -167,11 +188,11 @@ func (l *Link) Pipeline(ctx context.Context, calls []Call) []Reply {
 // Do sends another command than a script. Its errors are those of Eval. The command must not be one that blocks
 // or subscribes: those would need a connection of their own.
 func (l *Link) Do(ctx context.Context, build func(rueidis.Builder) rueidis.Completed) rueidis.RedisResult {
-	began := l.settings.Now()
 	f, err := l.admit(ctx)
 	if err != nil {
 		return rueidis.NewErrorResult(l.held(err))
 	}
+	began := l.settings.Now()
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	result := f.send(ctx, build(f.client.B()))
@@ -181,11 +202,11 @@ func (l *Link) Do(ctx context.Context, build func(rueidis.Builder) rueidis.Compl
 // DoCache is Do for a reading command whose answer may be kept in this process for up to ttl, until Redis says
 // that it changed. With Settings.CacheBytes of 0 it only reads.
 func (l *Link) DoCache(ctx context.Context, ttl time.Duration, build func(rueidis.Builder) rueidis.Cacheable) rueidis.RedisResult {
-	began := l.settings.Now()
 	f, err := l.admit(ctx)
 	if err != nil {
 		return rueidis.NewErrorResult(l.held(err))
 	}
+	began := l.settings.Now()
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	return l.result(began, f.sendCached(ctx, build(f.client.B()), ttl))

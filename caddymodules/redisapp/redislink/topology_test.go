@@ -142,6 +142,7 @@ func startCluster(t *testing.T) []*devstack.Redis {
 		nodes = append(nodes, devstack.RedisForTest(t, devstack.RedisOptions{
 			Name:       fmt.Sprint("node ", i),
 			AppendOnly: true,
+			ACL:        []string{"user gate on >s3cret ~* -@all +@read +@write +@scripting +@connection +time -@dangerous +info +cluster|slots +cluster|shards"},
 			Config:     []string{"cluster-enabled yes", "cluster-port " + bus[i], "cluster-node-timeout 1000"},
 		}))
 	}
@@ -168,7 +169,8 @@ func startCluster(t *testing.T) []*devstack.Redis {
 func TestCluster(t *testing.T) {
 	nodes := startCluster(t)
 	const deadline = 500 * time.Millisecond
-	opts := Options{Addresses: []string{nodes[0].Addr(), nodes[1].Addr()}, Cluster: true, Namespace: "test", NodeID: "node-1"}
+	opts := Options{Addresses: []string{nodes[0].Addr(), nodes[1].Addr()}, Cluster: true, Namespace: "test", NodeID: "node-1",
+		Username: "gate", Password: "s3cret"}
 	l, j, at := healthy(t, opts, Settings{OpTimeout: deadline})
 	assert.True(t, l.Cluster())
 
