@@ -24,6 +24,8 @@ var users = sync.Pool{New: func() any { return new(user) }}
 
 // ServeHTTP deletes what the client claims, sets what is known, and passes the request on.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	// Load balancers set one too: it is replaced, and is no sign of an attack.
+	delete(r.Header, identity.HeaderRequestID)
 	if h.names.Strip(r) > 0 {
 		h.counts.stripped.Inc()
 	}

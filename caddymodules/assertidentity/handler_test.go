@@ -87,6 +87,12 @@ func TestServeHTTP_setsTheRequestIDOfTheEdge(t *testing.T) {
 		assert.NotContains(t, f.got.Header, "x_request_id")
 		assert.Empty(t, w.Header()["X-Request-Id"], "the response is for the site's own header directive")
 	}
+	stripped := count(t, f.counts.stripped)
+	assert.InDelta(t, 2, stripped, 0, "the odd spelling")
+	r := request(nil)
+	r.Header["X-Request-Id"] = []string{"of a load balancer"}
+	f.do(r)
+	assert.InDelta(t, stripped, count(t, f.counts.stripped), 0, "an id in its usual spelling is nobody's attack")
 }
 
 func TestServeHTTP_passesOnVerifiedEmailsOnly(t *testing.T) {

@@ -101,3 +101,27 @@ func BenchmarkGetBytes(b *testing.B) {
 		}
 	})
 }
+
+func TestMap_doesNotKeepWhatIsTooLarge(t *testing.T) {
+	m := recent.New[int](32_000)
+	m.Put("a", 1, 10)
+	m.Put("a", 2, 1001) // half a shard is 1,000
+	if got, ok := m.Get("a"); ok {
+		t.Errorf("got %d: neither the old value nor the new one may be there", got)
+	}
+}
+
+func TestMap_countsAReplacedValueOnce(t *testing.T) {
+	m := recent.New[int](1 << 20)
+	for i := range 300 {
+		m.Put(strconv.Itoa(i), i, 50)
+	}
+	for i := range 10_000 {
+		m.Put("again", i, 1000)
+	}
+	for i := range 300 {
+		if _, ok := m.Get(strconv.Itoa(i)); !ok {
+			t.Fatalf("%d is forgotten, and there was room", i)
+		}
+	}
+}
