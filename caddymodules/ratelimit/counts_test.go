@@ -33,6 +33,46 @@ func TestCounts_largestBoundHolds(t *testing.T) {
 	require.Equal(t, bound{20, 1 << 10}, counted.bound())
 }
 
+// Caddy makes a registry for each configuration; the counts go on in the new one.
+func TestMetrics_surviveAReload(t *testing.T) {
+	before := open(t, "rate_limit {\n zone z {\n events 100\n window 1m\n}\n}")
+	before.statuses(3, "192.0.2.1")
+	after := provision(t, "rate_limit {\n zone z {\n events 100\n window 1m\n}\n}")
+	after.statuses(2, "192.0.2.1")
+
+	require.NotSame(t, before.ctx.GetMetricsRegistry(), after.ctx.GetMetricsRegistry())
+	families, err := after.ctx.GetMetricsRegistry().Gather()
+	require.NoError(t, err)
+	values := make(map[string]float64)
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			name := family.GetName()
+			for _, label := range m.GetLabel() {
+				name += " " + label.GetValue()
+			}
+			values[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	for name, want := range map[string]float64{
+		"gatehouse_rate_limit_decisions_total allowed z": 5,
+		"gatehouse_rate_limit_decisions_total refused z": 0,
+		"gatehouse_rate_limit_decisions_total closed z":  0,
+		"gatehouse_rate_limit_degraded_total z":          0,
+		"gatehouse_rate_limit_empty_keys_total z":        0,
+		"gatehouse_rate_limit_unknown_users_total z":     0,
+		"gatehouse_rate_limit_decision_duration_seconds": 0,
+		"gatehouse_rate_limit_mode local":                1,
+		"gatehouse_rate_limit_mode exact":                0,
+		"gatehouse_rate_limit_mode degraded":             0,
+		"gatehouse_rate_limit_mode hand_over":            0,
+		"gatehouse_rate_limit_keys":                      1,
+	} {
+		got, found := values[name]
+		require.True(t, found, name)
+		require.InDelta(t, want, got, 0, name)
+	}
+}
+
 // A handler that Validate refuses holds on to nothing.
 func TestHandler_invalidOnesJoinNothing(t *testing.T) {
 	ctx := configuration(t)
