@@ -11,4 +11,5 @@ import (
 	_ "github.com/gatehouse-proxy/gatehouse/caddymodules/assertidentity"
 	_ "github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit"
 	_ "github.com/gatehouse-proxy/gatehouse/caddymodules/redisapp"
+	_ "github.com/gatehouse-proxy/gatehouse/caddymodules/session"
 )

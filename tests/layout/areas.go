@@ -74,7 +74,7 @@ var Areas = []Area{
 	{Path: "caddymodules/ratelimit/limiter/localstore", Kind: Store},
 	{Path: "caddymodules/ratelimit/limiter/degraded", Kind: Store, Drivers: []string{edge + "/ratelimit/limiter/localstore"}},
 	{Path: "caddymodules/ratelimit/limiter/redisstore", Kind: Store, Drivers: []string{redislink, rueidis}},
-	{Path: "caddymodules/session", Kind: Adapter, Coming: true},
+	{Path: "caddymodules/session", Kind: Adapter},
 	{Path: "caddymodules/session/sessions", Kind: Pure, Not: []string{rueidis}},
 	{Path: "caddymodules/session/sessions/sessionstest", Kind: TestKit},
 	{Path: "caddymodules/session/sessions/localstore", Kind: Store},

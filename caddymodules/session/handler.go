@@ -1,0 +1,146 @@
+package session
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/sessions"
+)
+
+// ServeHTTP finds out who a request belongs to and passes it on, or answers it.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	c := visit{h: h, r: r, sent: original(r), at: originOf(r), kind: kindOf(r)}
+	c.cookies = h.cookies.take(r.Header)
+	if c.cookies.count > maxCookies {
+		return c.tooManyCookies(w)
+	}
+	if endpoint, ok := h.endpoint(c.sent.URL.Path); ok {
+		return c.serve(w, endpoint)
+	}
+	public, err := c.public()
+	if err != nil {
+		return err
+	}
+	if c.terms, err = h.termsOf(c.sent); err != nil {
+		return err
+	}
+	if c.terms.csrf && h.crossSite(r, c.at) {
+		return c.refuseCrossSite(w)
+	}
+	v, err := c.check()
+	if err != nil {
+		return err
+	}
+	publishSource(replacer(r), &v)
+	switch {
+	case v.Standing == sessions.SignedIn:
+		return c.pass(w, next, &v, public)
+	case public:
+		return c.forward(w, next, &v)
+	case v.Standing == sessions.Undecided:
+		return c.unavailable(w, &v)
+	default:
+		return c.signedOut(w, &v)
+	}
+}
+
+// visit is one request on its way through the handler.
+type visit struct {
+	h *Handler
+	r *http.Request
+	// sent is the request as the client sent it, before rewrites.
+	sent    *http.Request
+	at      origin
+	kind    kind
+	cookies presented
+	terms   terms
+}
+
+// public says whether the request passes without a session.
+func (c *visit) public() (bool, error) {
+	if len(c.h.public) == 0 || !canonical(c.sent) {
+		return false, nil
+	}
+	return c.h.public.matchExactly(c.sent)
+}
+
+// check asks who the request belongs to.
+func (c *visit) check() (sessions.Verdict, error) {
+	passive, err := c.h.passive.match(c.sent)
+	if err != nil {
+		return sessions.Verdict{}, err
+	}
+	v := c.h.manager.Check(c.r.Context(), c.request(passive))
+	c.h.settle(&v)
+	c.h.metrics.count(&v)
+	if v.Reason == sessions.ReasonReuse && v.Standing == sessions.SignedOut {
+		c.h.audit.Warn("a session's secret was used that was replaced long ago, somebody may have copied the cookie",
+			zap.String("client_ip", clientIP(c.r)), zap.String("owner_ip", v.Owner),
+			zap.Bool("session_ended", c.h.Reuse == reuseRevoke), zap.String("request_id", requestID(c.r)))
+	}
+	return v, nil
+}
+
+// request is what the manager looks at.
+func (c *visit) request(passive bool) sessions.Request {
+	return sessions.Request{
+		Cookie: c.cookies.session, Ticket: c.cookies.ticket,
+		Host: c.at.host, Addr: clientIP(c.r),
+		Passive: passive, Safe: safe(c.r), Speculative: c.kind == prefetch,
+		Outage: c.terms.outage, Idle: c.terms.idle, Absolute: c.terms.absolute,
+	}
+}
+
+// settle takes back a verdict about somebody of a provider that is not configured here (any more).
+func (h *Handler) settle(v *sessions.Verdict) {
+	if v.Standing != sessions.SignedIn {
+		return
+	}
+	if p := h.byName[v.Session.Provider]; p == nil || p.Issuer() != v.Session.Issuer {
+		v.Standing, v.Reason, v.Session = sessions.SignedOut, sessions.ReasonNone, nil
+	}
+}
+
+// pass lets who is signed in go on, if they have what is required.
+func (c *visit) pass(w http.ResponseWriter, next caddyhttp.Handler, v *sessions.Verdict, public bool) error {
+	p := c.h.byName[v.Session.Provider]
+	id, known := p.userID(v.Session)
+	if !known {
+		if public {
+			return c.forward(w, next, v)
+		}
+		return c.unavailable(w, v)
+	}
+	if !public {
+		switch fulfil(c.terms.require, v.Session) {
+		case unfulfilled:
+			return c.forbidden(w, v)
+		case unknown:
+			return c.unavailable(w, v)
+		case fulfilled:
+		}
+	}
+	p.publish(replacer(c.r), id, v.Session)
+	return c.forward(w, next, v)
+}
+
+// forward hands the request on, and the cookies that are due to its response.
+func (c *visit) forward(w http.ResponseWriter, next caddyhttp.Handler, v *sessions.Verdict) error {
+	rw := &response{
+		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
+		h:                     c.h, ctx: c.r.Context(), verdict: v,
+	}
+	if err := next.ServeHTTP(rw, c.r); err != nil {
+		return err // whoever renders it may let it be cached
+	}
+	// Who wrote nothing leaves the response to those outside.
+	rw.begin(http.StatusOK)
+	return nil
+}
+
+// retryAfter is what a client is told to wait when a session cannot be known: as long as a failover
+// commonly takes.
+const retryAfter = 5 * time.Second

@@ -1,0 +1,163 @@
+package session
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// matchers are sets of which one suffices; of no sets none does.
+type matchers []matcherSet
+
+// matcherSet is one set, and the path patterns that are in it as they are configured. Caddy compares
+// paths without regard to case; apps do not.
+type matcherSet struct {
+	caddyhttp.MatcherSet
+	paths []string
+}
+
+func loadMatchers(ctx caddy.Context, owner any, field string, raw caddyhttp.RawMatcherSets) (matchers, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	patterns := make([][]string, len(raw))
+	for i, set := range raw { // loading takes the raw configuration away
+		if path, ok := set["path"]; ok {
+			if err := json.Unmarshal(path, &patterns[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	loaded, err := ctx.LoadModule(owner, field)
+	if err != nil {
+		return nil, err
+	}
+	var sets caddyhttp.MatcherSets
+	if err := sets.FromInterface(loaded); err != nil {
+		return nil, err
+	}
+	all := make(matchers, len(sets))
+	for i := range sets {
+		all[i] = matcherSet{sets[i], patterns[i]}
+	}
+	return all, nil
+}
+
+// match says whether one of the sets matches.
+func (m matchers) match(r *http.Request) (bool, error) {
+	for i := range m {
+		if in, err := m[i].MatchWithError(r); err != nil || in {
+			return in, err
+		}
+	}
+	return false, nil
+}
+
+// matchExactly is match for what opens a door: the path must also be written as it is configured.
+func (m matchers) matchExactly(r *http.Request) (bool, error) {
+	for i := range m {
+		if !m[i].written(r) {
+			continue
+		}
+		if in, err := m[i].MatchWithError(r); err != nil || in {
+			return in, err
+		}
+	}
+	return false, nil
+}
+
+// written says whether one of the patterns has the letters of the path in its own case.
+func (s *matcherSet) written(r *http.Request) bool {
+	if s.paths == nil {
+		return true
+	}
+	repl, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	for _, pattern := range s.paths {
+		if repl != nil && strings.Contains(pattern, "{") {
+			pattern = repl.ReplaceAll(pattern, "")
+		}
+		if literally(pattern, r.URL.Path) || (strings.Contains(pattern, "%") && literally(pattern, r.URL.EscapedPath())) {
+			return true
+		}
+	}
+	return false
+}
+
+// literally says whether the parts of a pattern between its wildcards are in the path, in order, the
+// first at its beginning and the last at its end.
+func literally(pattern, path string) bool {
+	parts := strings.FieldsFunc(pattern, func(r rune) bool { return r == '*' })
+	if pattern == "" || strings.ContainsAny(pattern, "?[") {
+		return pattern != "" // a glob, for which Caddy's own comparison must do
+	}
+	for i, part := range parts {
+		at := strings.Index(path, part)
+		if at < 0 || (i == 0 && pattern[0] != '*' && at != 0) {
+			return false
+		}
+		path = path[at+len(part):]
+	}
+	return pattern[len(pattern)-1] == '*' || path == "" || strings.HasSuffix(path, parts[len(parts)-1])
+}
+
+// original is the request as the client sent it: what rewrites have made of it is not what it was
+// allowed for. The copy shares all but its address.
+func original(r *http.Request) *http.Request {
+	sent, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if !ok || sent.URL == nil || (*sent.URL == *r.URL && sent.RequestURI == r.RequestURI) {
+		return r
+	}
+	o := *r
+	o.URL, o.RequestURI = sent.URL, sent.RequestURI
+	return &o
+}
+
+// canonical says whether everybody on the way reads the path alike. Of another one, the part that is
+// public here may be something else to the app.
+func canonical(r *http.Request) bool {
+	path := r.URL.EscapedPath()
+	if path == "" || path[0] != '/' || strings.Contains(path, "//") {
+		return false
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			return false
+		}
+	}
+	for i := 0; i < len(path); i++ {
+		c := path[i]
+		if c != '%' {
+			if c <= ' ' || c >= 0x7f || strings.IndexByte(`;\#?`, c) >= 0 {
+				return false
+			}
+			continue
+		}
+		if i+2 >= len(path) {
+			return false
+		}
+		high, low := unhex(path[i+1]), unhex(path[i+2])
+		if high < 0 || low < 0 {
+			return false
+		}
+		if b := byte(high<<4 | low); b < ' ' || b == 0x7f || strings.IndexByte(`/\.;#?%`, b) >= 0 {
+			return false
+		}
+		i += 2
+	}
+	return true
+}
+
+func unhex(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
