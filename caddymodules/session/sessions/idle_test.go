@@ -56,8 +56,9 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 	return s
 }
 
+// between is a time in whole milliseconds, which is as exact as the store's clock is read.
 func (s *simulation) between(low, high time.Duration) time.Duration {
-	return low + time.Duration(s.random.Int64N(int64(high-low)))
+	return (low + time.Duration(s.random.Int64N(int64(high-low)))).Truncate(time.Millisecond)
 }
 
 // pause is mostly short, sometimes just short of the idle time, and at times beyond it.
