@@ -34,9 +34,10 @@ var (
 		present: haveCompiler,
 	}
 	NeedNode = Need{
-		Name: "Node.js 18 or later, for the example upstream in examples/upstream-node",
+		Name: "Node.js 18 or later with npm, for the example upstream and the certified OpenID implementations",
 		packages: map[string][]string{
-			"apt-get": {"nodejs"}, "brew": {"node"}, "dnf": {"nodejs"}, "pacman": {"nodejs"}, "apk": {"nodejs"}, "zypper": {"nodejs"},
+			"apt-get": {"nodejs", "npm"}, "brew": {"node"}, "dnf": {"nodejs", "npm"}, "pacman": {"nodejs", "npm"},
+			"apk": {"nodejs", "npm"}, "zypper": {"nodejs", "npm"},
 		},
 		present: haveNode,
 	}
@@ -64,6 +65,9 @@ func haveCompiler() bool {
 }
 
 func haveNode() bool {
+	if _, err := exec.LookPath("npm"); err != nil {
+		return false
+	}
 	version, err := exec.Command("node", "--version").Output() // v18.20.4
 	if err != nil {
 		return false
