@@ -21,7 +21,7 @@ type question struct {
 func (c *check) ask(ctx context.Context, v *Verdict, k known) {
 	n := c.m.node
 	ticket := c.openTicket(v.cookie.Selector)
-	if k.copy.Record == nil && ticket == nil && !n.strangers.take(c.now, strangersRate, strangersBurst) {
+	if !k.met && ticket == nil && !n.strangers.take(c.now, strangersRate, strangersBurst) {
 		v.Standing, v.Reason, v.Err = Undecided, ReasonUnavailable, errFlooded
 		return
 	}
@@ -124,9 +124,7 @@ func (c *check) learn(selector Selector, q *question) {
 		h = s.keep(selector)
 	}
 	r := q.reply
-	if h.copy.Record == nil || h.copy.Record.Generation <= r.Record.Generation {
-		h.copy = Copy{Record: r.Record, NotBefore: r.NotBefore}
-	}
+	h.adopt(Copy{Record: r.Record, NotBefore: r.NotBefore})
 	h.confirmed = r.Now
 	h.stored, h.epoch = r.Stored, n.link.epoch.Load()
 	if q.active && r.Outcome >= Current {

@@ -49,6 +49,8 @@ func (c *check) decide(ctx context.Context, v *Verdict) {
 
 // known is what this node holds of the session, at one moment.
 type known struct {
+	// met says that the node has dealt with the session before.
+	met       bool
 	copy      Copy
 	confirmed Instant
 	stored    Instant   // zero if not known
@@ -69,7 +71,7 @@ func (c *check) look(selector Selector) known {
 		s.mu.Unlock()
 		return k
 	}
-	k.copy, k.confirmed, k.own = h.copy, h.confirmed, h.own
+	k.met, k.copy, k.confirmed, k.own = true, h.copy, h.confirmed, h.own
 	if h.epoch == n.link.epoch.Load() {
 		k.stored = h.stored
 	}
@@ -126,7 +128,8 @@ func (c *check) fromCopy(ctx context.Context, v *Verdict, k known) (done bool, e
 	v.Last = k.last(n)
 	s := n.table.lock(v.cookie.Selector)
 	h := s.keep(v.cookie.Selector)
-	h.copy, h.confirmed = fresh, k.now
+	h.adopt(fresh)
+	h.confirmed = k.now
 	if !c.r.Passive {
 		c.keep(h, k.stored)
 	}

@@ -34,6 +34,13 @@ type held struct {
 	newer, older *held // order of use within the shard
 }
 
+// adopt takes a copy, unless a newer one came first.
+func (h *held) adopt(c Copy) {
+	if h.copy.Record == nil || h.copy.Record.Generation <= c.Record.Generation {
+		h.copy = c
+	}
+}
+
 const shards = 64
 
 // table holds sessions by selector, bounded: the least recently used go first. What is dirty is in
