@@ -1,11 +1,11 @@
 package edge
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +40,8 @@ type edge struct {
 	files    []string // their Caddyfiles
 	upstream *upstream.Upstream
 	client   *http.Client
+	// retries counts requests that were sent again, see askAgain.
+	retries atomic.Int64
 }
 
 func start(t *testing.T, s settings) *edge {
@@ -111,25 +113,19 @@ func indent(lines string, tabs int) string {
 	return strings.ReplaceAll(strings.TrimSpace(lines), "\n", "\n"+strings.Repeat("\t", tabs))
 }
 
-// get sends a request for key to a node and returns the response, whose body has been read.
-func (e *edge) get(node int, path string, header ...string) *http.Response {
+// get sends a request to a node and returns its status. See askAgain for connections that break.
+func (e *edge) get(node int, path string, header ...string) int {
 	e.t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, e.urls[node]+path, http.NoBody)
-	require.NoError(e.t, err)
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Add(header[i], header[i+1])
-	}
-	resp, err := e.client.Do(req)
-	require.NoError(e.t, err)
-	_ = resp.Body.Close()
-	return resp
+	a := e.askAgain(node, path, header...)
+	require.NoError(e.t, a.err)
+	return a.status
 }
 
 // admitted asks a node n times, one after another, and counts the 200s; anything but 200 and 429 fails.
 func (e *edge) admitted(node, n int, path string, header ...string) (count int) {
 	e.t.Helper()
 	for range n {
-		switch status := e.get(node, path, header...).StatusCode; status {
+		switch status := e.get(node, path, header...); status {
 		case http.StatusOK:
 			count++
 		case http.StatusTooManyRequests:

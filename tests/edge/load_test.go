@@ -52,6 +52,18 @@ func (e *edge) ask(node int, path string, header ...string) answer {
 	return a
 }
 
+// askAgain is ask by a client that, as browsers and proxies do, tries a GET once more whose connection
+// broke before it was answered. While an edge reloads, Linux resets connections that the old listener
+// had not accepted yet (unless net.ipv4.tcp_migrate_req is 1).
+func (e *edge) askAgain(node int, path string, header ...string) answer {
+	a := e.ask(node, path, header...)
+	if a.status == 0 {
+		e.retries.Add(1)
+		a = e.ask(node, path, header...)
+	}
+	return a
+}
+
 // load is requests at a steady rate until it is stopped, alternating nodes. A request that waits does
 // not hold up the next.
 type load struct {
@@ -74,7 +86,7 @@ func (e *edge) load(rate int, path string, header ...string) *load {
 			}
 			node := i % len(e.nodes)
 			l.stopped.Go(func() {
-				a := e.ask(node, path, header...)
+				a := e.askAgain(node, path, header...)
 				l.mu.Lock()
 				defer l.mu.Unlock()
 				l.answers = append(l.answers, a)

@@ -82,6 +82,7 @@ func TestOutage(t *testing.T) {
 			s := sum(answers)
 			during := between(answers, struck.Add(time.Second), back)
 			t.Logf("all: %s", s)
+			require.Zero(t, e.retries.Load(), "a connection broke")
 			t.Logf("during: %s; exact again after %s", sum(during), exactAgain.Sub(back).Round(time.Millisecond))
 			s.onlyLimited(t)
 			// The target is op_timeout + 10 ms: 35 ms. A busy machine adds what it likes.

@@ -26,7 +26,7 @@ func TestReload_underLoad(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 	}
 	s := sum(l.end())
-	t.Log(s)
+	t.Logf("%s, %d sent again", s, e.retries.Load())
 	s.onlyLimited(t)
 	require.Empty(t, s.errors)
 	require.Equal(t, 200, e.admitted(1, 300, "/gcra", "X-Key", "k"), "the counts survived")
