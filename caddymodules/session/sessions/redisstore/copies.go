@@ -11,9 +11,11 @@ import (
 
 // version identifies the cached answers from which a copy was made. The link hands out the very same
 // answer for as long as it is valid, so a copy is read once and compared from then on. Holding the
-// answers keeps their memory from being used for others.
+// answers keeps their memory from being used for others. The names of the keys are held to save
+// making them with every request.
 type version struct {
-	record, notBefore rueidis.RedisMessage
+	record, notBefore       rueidis.RedisMessage
+	recordKey, notBeforeKey string
 }
 
 // Read implements sessions.Store: two look-ups in this process as long as Redis has not said that
@@ -23,36 +25,38 @@ func (s *Store) Read(ctx context.Context, selector sessions.Selector, held sessi
 	if err != nil {
 		return sessions.Copy{}, err
 	}
-	key := s.keys.record(selector)
+	seen, _ := held.Version.(*version)
+	if seen == nil || held.Record == nil {
+		seen = &version{recordKey: s.keys.record(selector)}
+	}
 	message, err := s.link.DoCache(ctx, copyTTL, func(b rueidis.Builder) rueidis.Cacheable {
-		return b.Hgetall().Key(key).Cache().ToStaticTTL()
+		return b.Hgetall().Key(seen.recordKey).Cache().ToStaticTTL()
 	}).ToMessage()
 	if err != nil && !rueidis.IsRedisNil(err) {
 		return sessions.Copy{}, failure(err)
 	}
-	seen, _ := held.Version.(*version)
-	record := held.Record
-	if seen == nil || record == nil || seen.record != message || !message.IsCacheHit() {
+	record, notBeforeKey := held.Record, seen.notBeforeKey
+	if seen.record != message || !message.IsCacheHit() {
 		if record, err = decodeFields(selector, message); err != nil {
 			return sessions.Copy{}, err
 		}
+		if record == nil {
+			return sessions.Copy{}, nil
+		}
+		notBeforeKey = s.keys.notBefore(record.User())
 	}
-	if record == nil {
-		return sessions.Copy{}, nil
-	}
-	at, nb, err := s.notBefore(ctx, record.User())
+	at, nb, err := s.notBefore(ctx, notBeforeKey)
 	if err != nil {
 		return sessions.Copy{}, err
 	}
-	if record == held.Record && seen != nil && seen.notBefore == nb {
+	if record == held.Record && seen.notBefore == nb {
 		return held, nil
 	}
-	return sessions.Copy{Record: record, NotBefore: at, Version: &version{message, nb}}, nil
+	return sessions.Copy{Record: record, NotBefore: at, Version: &version{message, nb, seen.recordKey, notBeforeKey}}, nil
 }
 
-// notBefore reads when the user's sessions were last revoked, from the copy if there is one.
-func (s *Store) notBefore(ctx context.Context, user sessions.User) (sessions.Instant, rueidis.RedisMessage, error) {
-	key := s.keys.notBefore(user)
+// notBefore reads when a user's sessions were last revoked, from the copy if there is one.
+func (s *Store) notBefore(ctx context.Context, key string) (sessions.Instant, rueidis.RedisMessage, error) {
 	message, err := s.link.DoCache(ctx, copyTTL, func(b rueidis.Builder) rueidis.Cacheable {
 		return b.Get().Key(key).Cache().ToStaticTTL()
 	}).ToMessage()

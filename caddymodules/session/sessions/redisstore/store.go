@@ -127,7 +127,7 @@ func (s *Store) Validate(ctx context.Context, v sessions.Validation) (sessions.R
 		message, err := s.link.Eval(ctx, call)
 		reply, err := decodeReply(v.Selector, message, err)
 		if err == nil && reply.Record != nil {
-			reply.NotBefore, _, err = s.notBefore(ctx, reply.Record.User())
+			reply.NotBefore, _, err = s.notBefore(ctx, s.keys.notBefore(reply.Record.User()))
 		}
 		return reply, err
 	}
@@ -139,7 +139,7 @@ func (s *Store) Validate(ctx context.Context, v sessions.Validation) (sessions.R
 		return reply, err
 	}
 	if user := reply.Record.User(); user != v.User {
-		reply.NotBefore, _, err = s.notBefore(ctx, user)
+		reply.NotBefore, _, err = s.notBefore(ctx, s.keys.notBefore(user))
 		return reply, err
 	}
 	at, err := asInt(replies[1].Message, replies[1].Err)
