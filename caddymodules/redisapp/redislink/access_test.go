@@ -15,6 +15,7 @@ import (
 )
 
 func TestLink_signsIn(t *testing.T) {
+	t.Parallel()
 	certificates := func(t *testing.T) *devstack.TLSFiles {
 		t.Helper()
 		files, err := devstack.MakeTLSFiles(t.TempDir())
@@ -87,6 +88,7 @@ func TestLink_signsIn(t *testing.T) {
 }
 
 func TestLink_isRefused(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		serve devstack.RedisOptions
@@ -130,6 +132,7 @@ func TestLink_isRefused(t *testing.T) {
 }
 
 func TestLink_readsARotatedPassword(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{Password: "old", ACL: []string{"user gate on >old ~* +@all"}})
 	opts := optionsFor(r)
 	opts.Username, opts.PasswordFile = "gate", filepath.Join(t.TempDir(), "password")
@@ -151,6 +154,7 @@ func TestLink_readsARotatedPassword(t *testing.T) {
 }
 
 func TestLink_worksWithoutTheRightToReadInfo(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{ACL: []string{
 		"user gate on >s3cret ~gh:{test}:* -@all +@connection +@scripting +get +set",
 	}})
@@ -173,6 +177,7 @@ func TestLink_worksWithoutTheRightToReadInfo(t *testing.T) {
 }
 
 func TestLink_refusesAStrangersCertificate(t *testing.T) {
+	t.Parallel()
 	files, err := devstack.MakeTLSFiles(t.TempDir())
 	require.NoError(t, err)
 	r := devstack.RedisForTest(t, devstack.RedisOptions{TLS: files})
@@ -185,6 +190,7 @@ func TestLink_refusesAStrangersCertificate(t *testing.T) {
 }
 
 func TestLink_plainToTLSAndBackIsToldAsAnError(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{})
 	opts := optionsFor(r)
 	opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12}

@@ -65,6 +65,7 @@ func awaitShare(t *testing.T, c *Census, nodes, rank int) {
 }
 
 func TestCensus(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{AppendOnly: true})
 	var kept memory
 	a := join(t, r, "a", CensusSettings{Memory: &kept})
@@ -150,6 +151,7 @@ func TestCensus_startsOnWhatItRemembers(t *testing.T) {
 }
 
 func TestCensus_fixedNumberKeepsTheRank(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{})
 	join(t, r, "a", CensusSettings{})
 	b := join(t, r, "b", CensusSettings{Fixed: 5})
@@ -159,6 +161,7 @@ func TestCensus_fixedNumberKeepsTheRank(t *testing.T) {
 }
 
 func TestCensus_namespacesAreCountedApart(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{})
 	a := join(t, r, "a", CensusSettings{})
 	opts := optionsFor(r)
@@ -178,6 +181,7 @@ func TestCensus_nobodyIsANodeAlone(t *testing.T) {
 }
 
 func TestHeartbeat_prunesTheForgotten(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{})
 	for i, age := range []time.Duration{0, 4 * time.Second, 6 * time.Second, 59 * time.Minute, 61 * time.Minute} {
 		at := time.Now().Add(-age).UnixMilli()

@@ -176,8 +176,9 @@ func (l *Link) Pipeline(ctx context.Context, calls []Call) []Reply {
 	var worst error
 	for i := range results {
 		replies[i].Message, err = results[i].ToMessage()
-		_, failed, out := verdict(err)
-		if replies[i].Err = out; failed {
+		result, failure, out := verdict(err)
+		replies[i].Err = out
+		if failure || worst == nil && result != Answered {
 			worst = err
 		}
 	}

@@ -170,6 +170,7 @@ func TestLink_scriptFlushIsNoFailure(t *testing.T) {
 }
 
 func TestLink_preloadsIntoEveryConnection(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{})
 	l, j := openFor(t, optionsFor(r), Settings{})
 	l.Preload(echo)
@@ -294,6 +295,7 @@ func TestLink_sendsNothingForACallerThatHasGone(t *testing.T) {
 }
 
 func TestLink_subscribersHearInOrderUntilTheyCancel(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{})
 	l, j, at := healthy(t, optionsFor(r), Settings{})
 	var mu sync.Mutex

@@ -92,6 +92,7 @@ func TestLink_hungRedisHoldsNobody(t *testing.T) {
 }
 
 func TestLink_hungRedisWithoutTrafficIsNoticed(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{})
 	l, j, at := healthy(t, optionsFor(r), Settings{OpTimeout: 100 * time.Millisecond})
 	require.NoError(t, r.Pause())
@@ -146,6 +147,7 @@ func TestLink_callsInFlightEndWithTheConnection(t *testing.T) {
 }
 
 func TestLink_startsWithRedisDown(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{})
 	require.NoError(t, r.Kill())
 	began := time.Now()
@@ -168,6 +170,7 @@ func TestLink_startsWithRedisDown(t *testing.T) {
 }
 
 func TestLink_fullServerIsHeldBackUntilItTakesWrites(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{})
 	l, j, at := healthy(t, optionsFor(r), Settings{OpTimeout: 100 * time.Millisecond})
 	write := NewScript(`return redis.call('SET', KEYS[1], ARGV[1], 'PX', 60000)`)
@@ -190,6 +193,7 @@ func TestLink_fullServerIsHeldBackUntilItTakesWrites(t *testing.T) {
 }
 
 func TestLink_readOnlyServerIsHeldBack(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{})
 	l, j, at := healthy(t, optionsFor(r), Settings{OpTimeout: 100 * time.Millisecond})
 	_, err := r.CLI("CONFIG", "SET", "replica-serve-stale-data", "yes")
@@ -217,13 +221,18 @@ func TestLink_callersThatGoAwayAreNoFailure(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, ErrUnanswered)
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(5*time.Millisecond, cancel)
+	for _, reply := range l.Pipeline(ctx, []Call{{Script: echo}, {Script: echo}}) {
+		require.ErrorIs(t, reply.Err, context.Canceled)
+	}
 	require.NoError(t, r.Resume())
 	_, err := evalEcho(t.Context(), l, "x")
 	require.NoError(t, err)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	assert.Len(t, j.changes, at, "the breaker has not moved")
-	assert.Equal(t, 30, j.calls[Abandoned])
+	assert.Equal(t, 31, j.calls[Abandoned], "a pipeline is one call")
 	assert.EqualValues(t, 0, l.life.Load().flight.open.Load(), "their places are free again")
 }
 

@@ -20,6 +20,7 @@ func awaitBeat(t *testing.T, r *devstack.Redis) {
 }
 
 func TestArrival(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name          string
 		opts          devstack.RedisOptions
@@ -77,6 +78,7 @@ func TestArrival(t *testing.T) {
 
 // An old dump: the key is there, but what was acknowledged after the dump is gone.
 func TestArrival_olderDataIsNotKept(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{})
 	_, j, at := healthy(t, optionsFor(r), Settings{})
 	awaitBeat(t, r)
@@ -96,6 +98,7 @@ func TestArrival_olderDataIsNotKept(t *testing.T) {
 }
 
 func TestLink_flushIsToldWhileTheConnectionHolds(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{})
 	l, j, _ := healthy(t, optionsFor(r), Settings{})
 	awaitBeat(t, r)
@@ -105,6 +108,7 @@ func TestLink_flushIsToldWhileTheConnectionHolds(t *testing.T) {
 }
 
 func TestLink_flushBeforeTheReturnIsNotKept(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{})
 	_, j, at := healthy(t, optionsFor(r), Settings{})
 	awaitBeat(t, r)
@@ -120,6 +124,7 @@ func TestLink_flushBeforeTheReturnIsNotKept(t *testing.T) {
 }
 
 func TestLink_evictingPolicyIsToldOnce(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{Config: []string{"maxmemory 64mb", "maxmemory-policy volatile-lru"}})
 	_, j, at := healthy(t, optionsFor(r), Settings{})
 	assert.Equal(t, "volatile-lru", j.awaitWarning(t, Evicting).Detail)
@@ -131,6 +136,7 @@ func TestLink_evictingPolicyIsToldOnce(t *testing.T) {
 }
 
 func TestLink_policyWithoutALimitIsNoDanger(t *testing.T) {
+	t.Parallel()
 	r := devstack.RedisForTest(t, devstack.RedisOptions{Config: []string{"maxmemory-policy allkeys-lru"}})
 	_, j, _ := healthy(t, optionsFor(r), Settings{})
 	assert.Empty(t, j.warnings)

@@ -93,6 +93,7 @@ func TestSentinel_followsThePrimary(t *testing.T) {
 }
 
 func TestSentinel_leavesAPrimaryThatIsNoneAnyMore(t *testing.T) {
+	t.Parallel()
 	one := devstack.RedisForTest(t, devstack.RedisOptions{Name: "one"})
 	two := devstack.RedisForTest(t, devstack.RedisOptions{Name: "two"})
 	addr, _ := startSentinel(t, one.Addr())
@@ -118,12 +119,14 @@ func TestSentinel_leavesAPrimaryThatIsNoneAnyMore(t *testing.T) {
 }
 
 func TestSentinel_signsInWhereAsked(t *testing.T) {
+	t.Parallel()
 	primary := devstack.RedisForTest(t, devstack.RedisOptions{Password: "s3cret"})
 	addr, _ := startSentinel(t, primary.Addr(), "sentinel auth-pass main s3cret", "requirepass s3cret")
 	healthy(t, Options{Addresses: []string{addr}, Sentinel: "main", Password: "s3cret", NodeID: "n"}, Settings{})
 }
 
 func TestSentinel_tellsWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	primary := devstack.RedisForTest(t, devstack.RedisOptions{})
 	addr, _ := startSentinel(t, primary.Addr())
 	_, j := openFor(t, Options{Addresses: []string{addr}, Sentinel: "other", NodeID: "n"}, Settings{})
@@ -249,6 +252,7 @@ func TestCluster(t *testing.T) {
 }
 
 func TestCluster_needsTheWord(t *testing.T) {
+	t.Parallel()
 	node := devstack.RedisForTest(t, devstack.RedisOptions{Config: []string{
 		"cluster-enabled yes", "cluster-port " + strconv.Itoa(devstack.PortForTest(t).Number),
 	}})
