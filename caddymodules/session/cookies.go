@@ -155,7 +155,7 @@ func (h *Handler) deleteSession(header http.Header) {
 
 // addCookie adds a cookie. age is in seconds: 0 ends with the browser, less deletes.
 func addCookie(header http.Header, name, value string, age int) {
-	c := http.Cookie{
+	c := http.Cookie{ //nolint:gosec // it has all three
 		Name: name, Value: value, Path: "/", MaxAge: age, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
 	if age < 0 {

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,10 +43,8 @@ func (c *visit) serve(w http.ResponseWriter, endpoint string) error {
 
 // only answers other methods 405.
 func (c *visit) only(w http.ResponseWriter, serve func(http.ResponseWriter) error, methods ...string) error {
-	for _, m := range methods {
-		if c.r.Method == m {
-			return serve(w)
-		}
+	if slices.Contains(methods, c.r.Method) {
+		return serve(w)
 	}
 	w.Header().Set("Allow", strings.Join(methods, ", "))
 	return c.answer(w, &answer{

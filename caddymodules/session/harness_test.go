@@ -304,7 +304,7 @@ func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
 }
 
 func (b *browser) keep(w *httptest.ResponseRecorder) {
-	for _, c := range w.Result().Cookies() { //nolint:bodyclose // a recorder's
+	for _, c := range w.Result().Cookies() {
 		if c.MaxAge < 0 {
 			delete(b.cookies, c.Name)
 		} else {

@@ -219,7 +219,7 @@ func (k *kept) moved(away bool, reason error) {
 		k.mu.Unlock()
 		return
 	case away:
-		k.told, k.since = true, time.Now() //nolint:forbidigo // for the log alone
+		k.told, k.since = true, time.Now()
 	default:
 		k.told = false
 	}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"crypto/tls"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -76,10 +77,7 @@ func TestCallback_needsTheStateOfThisBrowser(t *testing.T) {
 	}
 
 	// Replayed: the second time there is no login under way, and a code is good once.
-	flows := map[string]string{}
-	for k, v := range attacker.cookies {
-		flows[k] = v
-	}
+	flows := maps.Clone(attacker.cookies)
 	require.Equal(t, http.StatusFound, attacker.navigate(foreign).Code)
 	w := attacker.navigate(foreign)
 	assert.Equal(t, http.StatusFound, w.Code)

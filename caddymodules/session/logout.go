@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -71,7 +72,7 @@ func (c *visit) formOrigin() string {
 	if c.h.Logout != logoutRP {
 		return ""
 	}
-	origins := ""
+	var origins []string
 	for _, p := range c.h.providers {
 		address, err := p.EndSessionURL("", "", "")
 		if err != nil {
@@ -79,11 +80,11 @@ func (c *visit) formOrigin() string {
 		}
 		if u, err := url.Parse(address); err == nil {
 			if o := (origin{u.Scheme, u.Host}); o.valid() {
-				origins += " " + o.String()
+				origins = append(origins, o.String())
 			}
 		}
 	}
-	return origins
+	return strings.Join(origins, " ")
 }
 
 func (c *visit) auditLogout(s *sessions.Session, err error) {

@@ -64,7 +64,7 @@ func TestLogout_atTheProviderToo(t *testing.T) {
 	f := open(t, "logout rp")
 	b := f.browser()
 	b.signIn("mia")
-	assert.Contains(t, b.navigate("/_auth/logout").Header().Get("Content-Security-Policy"), "form-action 'self'  "+f.idp.Issuer())
+	assert.Contains(t, b.navigate("/_auth/logout").Header().Get("Content-Security-Policy"), "form-action 'self' "+f.idp.Issuer())
 	w := b.send(request(http.MethodPost, "/_auth/logout", "Sec-Fetch-Site", "same-origin", "Accept", "text/html"))
 	assert.Equal(t, http.StatusSeeOther, w.Code)
 	u, err := url.Parse(w.Header().Get("Location"))

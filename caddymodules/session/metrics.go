@@ -52,7 +52,7 @@ func newMetrics() *metrics {
 	}
 	for source := range m.counted {
 		for result := range m.counted[source] {
-			m.counted[source][result] = m.validations.WithLabelValues(sessions.Source(source).String(), resultName(result)) //nolint:gosec // few
+			m.counted[source][result] = m.validations.WithLabelValues(sessions.Source(source).String(), resultName(result))
 		}
 	}
 	return m
@@ -63,7 +63,7 @@ func resultName(result int) string {
 	if result == int(sessions.ReasonUnavailable)+1 {
 		return "signed_in"
 	}
-	return sessions.Reason(result).String() //nolint:gosec // few
+	return sessions.Reason(result).String()
 }
 
 // joinMetrics enters the collectors into the configuration's registry.

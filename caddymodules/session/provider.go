@@ -106,7 +106,7 @@ func (c *Provider) join(h *Handler) (*provider, error) {
 	if err := resolved.resolve(); err != nil {
 		return nil, fmt.Errorf("provider %q: %w", c.Name, err)
 	}
-	settings, err := json.Marshal(&resolved)
+	settings, err := json.Marshal(&resolved) //nolint:gosec // for a digest
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func readSecret(setting, value string) (string, error) {
 
 // open begins to watch the provider.
 func (c *Provider) open(h *Handler) (*providerEntry, error) {
-	client, err := c.client()
+	client, err := c.httpClient()
 	if err != nil {
 		return nil, fmt.Errorf("provider %q: %w", c.Name, err)
 	}
@@ -225,7 +225,7 @@ func (e *providerEntry) tell(s oidc.Status) {
 	}
 }
 
-func (c *Provider) client() (*http.Client, error) {
+func (c *Provider) httpClient() (*http.Client, error) {
 	if c.CA == "" {
 		return nil, nil //nolint:nilnil // The provider has a default.
 	}
@@ -239,7 +239,7 @@ func (c *Provider) client() (*http.Client, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	return &http.Client{Transport: transport}, nil //nolint:forbidigo // the relying party bounds each call
+	return &http.Client{Transport: transport}, nil
 }
 
 // keptClaims are the claims that the session keeps: that of the user's id first, since a ticket keeps

@@ -3,6 +3,7 @@ package session
 import (
 	"bufio"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -65,9 +66,7 @@ func TestResponse_carriesNoCookiesWhereOthersMayKeepThem(t *testing.T) {
 		"not modified":             {"X-Status": {"304"}},
 	} {
 		f.next = func(w http.ResponseWriter, _ *http.Request) error {
-			for k, v := range header {
-				w.Header()[k] = v
-			}
+			maps.Copy(w.Header(), header)
 			if header.Get("X-Status") != "" {
 				w.WriteHeader(http.StatusNotModified)
 				return nil

@@ -54,7 +54,7 @@ const (
 var outages = []string{"ride", "safe-only", "strict", "strict-always"}
 
 func outageOf(word string) sessions.Outage {
-	return sessions.Outage(max(0, slices.Index(outages, word))) //nolint:gosec // four values
+	return sessions.Outage(max(0, slices.Index(outages, word)))
 }
 
 // terms are what all rules together ask of a request.

@@ -227,19 +227,19 @@ func (h *Handler) validateProviders() error {
 	return nil
 }
 
-func (p *Provider) validate(providers int) error {
+func (c *Provider) validate(providers int) error {
 	switch {
-	case p.Issuer == "":
+	case c.Issuer == "":
 		return errors.New("issuer is missing: set it exactly as the provider calls itself, as in: issuer https://login.example.com")
-	case p.ClientID == "":
+	case c.ClientID == "":
 		return errors.New("client_id is missing: register the site at the provider, and set the name that it gives")
-	case p.UserID != userIDProvider && providers > 1:
-		return fmt.Errorf("user_id %s needs a single provider: of several, two could give different people one id", p.UserID)
-	case p.Leeway < 0 || time.Duration(p.Leeway) > 5*time.Minute:
-		return fmt.Errorf("leeway must be between 0s and 5m, got %s", time.Duration(p.Leeway))
+	case c.UserID != userIDProvider && providers > 1:
+		return fmt.Errorf("user_id %s needs a single provider: of several, two could give different people one id", c.UserID)
+	case c.Leeway < 0 || time.Duration(c.Leeway) > 5*time.Minute:
+		return fmt.Errorf("leeway must be between 0s and 5m, got %s", time.Duration(c.Leeway))
 	}
-	names := slices.Clone(p.Claims)
-	if id := p.idClaim(); id != "" {
+	names := slices.Clone(c.Claims)
+	if id := c.idClaim(); id != "" {
 		names = append(names, id)
 	}
 	for _, name := range names {
@@ -250,7 +250,7 @@ func (p *Provider) validate(providers int) error {
 			return fmt.Errorf("claims: {http.auth.user.%s} is set anyway: remove %s", name, name)
 		}
 	}
-	for _, q := range p.Allow {
+	for _, q := range c.Allow {
 		if err := q.validate(); err != nil {
 			return fmt.Errorf("allow: %w", err)
 		}

@@ -1,0 +1,157 @@
+package signin
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/tests/upstream"
+)
+
+// site is an app behind some nodes, their Redis, and the provider at which its people sign in.
+type site struct {
+	t        *testing.T
+	redis    *devstack.Redis
+	idp      *devidp.Server
+	nodes    []*devstack.Gateway
+	urls     []string
+	upstream *upstream.Upstream
+	client   *http.Client
+
+	lines, up, binary string
+}
+
+// start runs a site of two nodes. The lines are of the session block.
+func start(t *testing.T, lines string) *site {
+	t.Helper()
+	s := &site{t: t, lines: lines, redis: devstack.RedisForTest(t, devstack.RedisOptions{AppendOnly: true})}
+	idp, err := devidp.Start(t.Context(), "127.0.0.1:0", devidp.Config{}, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = idp.Close() })
+	s.idp = idp
+	s.upstream, s.up = upstream.Start(t, "app")
+	s.binary = devstack.BuildGatehouse(t, false)
+	s.client = &http.Client{
+		Timeout:       30 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			MaxIdleConns: 2048, MaxIdleConnsPerHost: 1024,
+			DialContext: (&net.Dialer{Timeout: 20 * time.Second}).DialContext,
+		},
+	}
+	t.Cleanup(s.client.CloseIdleConnections)
+	s.addNode()
+	s.addNode()
+	for i := range s.nodes {
+		s.wait(i, "gatehouse_session_degraded", 0)
+	}
+	// A node that has just come takes nothing for final: see that it has settled.
+	time.Sleep(settling)
+	return s
+}
+
+// settling is how long after its link came up a node waits for the others to tell what they know.
+const settling = 5500 * time.Millisecond
+
+// addNode starts one more node, as far as it gets: Redis may be away.
+func (s *site) addNode() int {
+	s.t.Helper()
+	addr := devstack.PortForTest(s.t).Addr()
+	i := len(s.nodes)
+	s.urls = append(s.urls, "http://"+addr)
+	callbacks := make([]string, len(s.urls))
+	for i, url := range s.urls {
+		callbacks[i] = url + "/_auth/callback/dev"
+	}
+	require.NoError(s.t, s.idp.SetClient(devidp.Client{ID: "app", Secret: "hush", RedirectURIs: callbacks}))
+	s.nodes = append(s.nodes, devstack.GatewayForTest(s.t, devstack.GatewayOptions{
+		Name: fmt.Sprintf("node %d", i+1), Binary: s.binary, Caddyfile: s.caddyfile(addr),
+		Listen: []string{addr}, Health: "http://" + addr + "/health",
+	}))
+	s.wait(i, `gatehouse_session_provider_ready{provider="dev"}`, 1)
+	return i
+}
+
+func (s *site) caddyfile(addr string) string {
+	return fmt.Sprintf(`{
+	auto_https off
+	persist_config off
+	grace_period 5s
+	redis %s
+}
+http://%s {
+	bind 127.0.0.1
+	session {
+		secret k1 MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=
+		provider dev {
+			issuer        %s
+			client_id     app
+			client_secret hush
+		}
+		public /health
+		op_timeout 500ms
+		%s
+	}
+	assert_identity {
+		audience app
+		headers  X-Auth-User
+	}
+	reverse_proxy %s
+}
+`, s.redis.URL(), addr, s.idp.Issuer(), strings.ReplaceAll(strings.TrimSpace(s.lines), "\n", "\n\t\t"), s.up)
+}
+
+// metric is the sum of a node's series that begin with the name.
+func (s *site) metric(node int, name string) float64 {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.nodes[node].AdminURL()+"/metrics", http.NoBody)
+	require.NoError(s.t, err)
+	resp, err := s.client.Do(req)
+	require.NoError(s.t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(s.t, err)
+	sum := 0.0
+	for _, m := range regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(name)+`(?:\{.*\})? ([0-9.e+]+)$`).FindAllSubmatch(body, -1) {
+		value, err := strconv.ParseFloat(string(m[1]), 64)
+		require.NoError(s.t, err)
+		sum += value
+	}
+	if !bytes.Contains(body, []byte(name)) {
+		return -1
+	}
+	return sum
+}
+
+func (s *site) wait(node int, name string, value float64) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool { return s.metric(node, name) == value }, 30*time.Second, 50*time.Millisecond,
+		"node %d: %s is %v, not %v", node+1, name, s.metric(node, name), value)
+}
+
+func (s *site) do(ctx context.Context, method, url string, header http.Header) (*http.Response, string, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)
+	if err != nil {
+		return nil, "", err
+	}
+	req.Header = header
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp, string(body), err
+}
