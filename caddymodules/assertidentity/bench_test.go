@@ -17,6 +17,7 @@ func BenchmarkServeHTTP(b *testing.B) {
 	next := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })
 	f := open(b, "")
 	plain := open(b, "headers X-Auth-User X-Auth-Email X-Auth-Groups X-Auth-Name")
+	i := 0
 	for _, bc := range []struct {
 		name         string
 		handler      caddyhttp.MiddlewareHandler
@@ -40,7 +41,6 @@ func BenchmarkServeHTTP(b *testing.B) {
 			}
 			_, ok := replacer(r).GetString("http.request.uuid")
 			require.True(b, ok)
-			i := 0
 			b.ReportAllocs()
 			for b.Loop() {
 				if bc.fresh {

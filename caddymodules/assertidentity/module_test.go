@@ -156,6 +156,14 @@ func TestUser_propertyKeysTellUsersApart(t *testing.T) {
 	}
 }
 
+// Without the lengths of lists, a text after a list of one could be read as the second of two.
+func TestUser_keysOfCraftedValuesDiffer(t *testing.T) {
+	rest := strings.Repeat("x", 114)
+	one := appendValue(appendValue(nil, []string{"a"}), rest+"-")
+	two := appendValue(appendValue(nil, []string{"a", "s" + rest}), nil)
+	assert.NotEqual(t, one, two)
+}
+
 // sameForAll: int and int64 of one number are the same in an assertion.
 func sameForAll(a, b [2]any) bool {
 	same := func(x, y any) bool {

@@ -242,7 +242,7 @@ func (x *example) attacks() map[string]string {
 		"another's signature":       parts[0] + "." + parts[1] + "." + strings.Split(x.good(map[string]any{"sub": "bob"}), ".")[2],
 		"another's payload":         parts[0] + "." + encode([]byte(x.payload(map[string]any{"sub": "root"}))) + "." + parts[2],
 		"trailing garbage":          good + "x",
-		"a fourth part":             good + ".x",
+		"a fourth part":             good + ".e30",
 		"a space inside":            good[:30] + " " + good[30:],
 		"padding":                   good + "=",
 		"standard base64":           strings.Replace(good, ".", "+.", 1),
