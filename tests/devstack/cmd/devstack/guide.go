@@ -18,6 +18,7 @@ func (r *run) guide(w io.Writer) {
 		fmt.Fprintf(w, "  node %d    %s   metrics %s/metrics\n", i+1, r.sites[i], node.AdminURL())
 	}
 	fmt.Fprintf(w, "  upstream  http://%s   the app behind them\n", r.app)
+	fmt.Fprintf(w, "  provider  %s   the identity provider, with users olivia, adam, mia, viktor and nora\n", r.provider)
 	switch {
 	case r.redis != nil:
 		redis := r.redis.redis
@@ -28,27 +29,31 @@ func (r *run) guide(w io.Writer) {
 	fmt.Fprintf(w, "  logs      %s\n", short(r.state.path("node*", "gatehouse.log")))
 	fmt.Fprintf(w, `
 Things to try, in another terminal. This machine counts as a load balancer here, so each number below is
-another client: "try 1" sends 8 sign-ins to each node as client 203.0.113.1, where 10 in 15 minutes are allowed.
+another client: "try 1" begins 8 sign-ins at each node as client 203.0.113.1, where 10 in 15 minutes are allowed.
 
-  try() { curl -sk -o /dev/null -w '%%{http_code} ' -H "X-Forwarded-For: 203.0.113.$1" "https://localhost:{%s}/api/login?n=[1-8]"; echo; }
+  try() { curl -sk -o /dev/null -w '%%{http_code} ' -H 'Accept: text/html' -H "X-Forwarded-For: 203.0.113.$1" "https://localhost:{%s}/_auth/login?n=[1-8]"; echo; }
 
-`, strings.Join(r.ports, ","))
+  0. Sign in
+       open %s in a browser (it warns of the certificate), and choose who you are: you are
+       signed in at %s too, and stay so while you do the rest. The page shows what the app
+       is told: X-Auth-Assertion is signed by the edge. To sign out: /_auth/logout
+`, strings.Join(r.ports, ","), r.sites[0], r.sites[len(r.sites)-1])
 	if r.redis == nil {
 		expect := "each node allows its own 8: without Redis they do not know of each other"
 		if r.redisURL != "" {
-			expect = "200 ten times, then 429: the second node knows what the first let through"
+			expect = "302 ten times, then 429: the second node knows what the first let through"
 		}
 		fmt.Fprintf(w, "  try 1    %s\n\n", expect)
 		return
 	}
 	pid, me := r.redis.redis.Process().Pid(), self()
 	fmt.Fprintf(w, `  1. One limit over both nodes
-       try 1                          200 ten times, then 429: the second node knows what the first let through
+       try 1                          302 ten times, then 429: the second node knows what the first let through
   2. Redis dies
        %[2]s redis kill        or kill -9 %[1]d
        try 2                          each node allows its share, 5; no error, no waiting
        %[2]s redis start       a few seconds later the limit is exact again
-       try 3                          200 ten times, then 429
+       try 3                          302 ten times, then 429
   3. Redis hangs
        %[2]s redis hang        or kill -STOP its pid, which start has printed
        try 4                          each node allows its share, 5

@@ -19,6 +19,7 @@ import (
 type options struct {
 	withoutRedis bool
 	ports        []string
+	providerPort string
 	caddyfile    string
 	state        string
 }
@@ -28,15 +29,16 @@ func runCommand(ctx context.Context, args []string) error {
 	var o options
 	flags.BoolVar(&o.withoutRedis, "without-redis", false, "let each node limit for itself")
 	ports := flags.String("ports", "8443,8444", "one edge node for each, at https://localhost:<port>")
+	flags.StringVar(&o.providerPort, "provider-port", "8442", "where the identity provider listens")
 	flags.StringVar(&o.caddyfile, "caddyfile", "", "what the nodes run with (default: the Caddyfile of the checkout)")
 	flags.StringVar(&o.state, "state", "", "what is kept between runs (default: "+devstack.StateDir+" in the checkout)")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
 	o.ports = strings.Split(*ports, ",")
-	for _, port := range o.ports {
+	for _, port := range append(o.ports[:len(o.ports):len(o.ports)], o.providerPort) {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return fmt.Errorf("--ports: %q is not a port", port)
+			return fmt.Errorf("--ports, --provider-port: %q is not a port", port)
 		}
 	}
 	r := &run{options: o, begun: time.Now(), restarted: make(chan *devstack.Process, 1)}
@@ -60,6 +62,8 @@ type run struct {
 	redis    *redisControl
 	upstream *devstack.Process
 	app      string // the upstream's address
+	provider string // the identity provider's issuer
+	signIn   []string
 	nodes    []*devstack.Gateway
 	sites    []string
 
@@ -101,6 +105,9 @@ func (r *run) start(ctx context.Context) error {
 		}
 	}
 	if err := r.startUpstream(ctx, upstream); err != nil {
+		return err
+	}
+	if err := r.startProvider(ctx); err != nil {
 		return err
 	}
 	return r.startNodes(ctx, edge)

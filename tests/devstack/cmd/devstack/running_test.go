@@ -57,6 +57,7 @@ func TestMain(m *testing.M) {
 type place struct {
 	state, caddyfile string
 	ports            []string
+	provider         string
 	edge             string
 }
 
@@ -76,6 +77,7 @@ func newPlace(t *testing.T) *place {
 	for range 2 {
 		p.ports = append(p.ports, strconv.Itoa(devstack.PortForTest(t).Number))
 	}
+	p.provider = strconv.Itoa(devstack.PortForTest(t).Number)
 	return p
 }
 
@@ -156,7 +158,7 @@ func (p *place) run(t *testing.T, args ...string) *running {
 // runWith adds to the environment.
 func (p *place) runWith(t *testing.T, env []string, args ...string) *running {
 	t.Helper()
-	args = append([]string{"run", "--ports", strings.Join(p.ports, ","), "--caddyfile", p.caddyfile}, args...)
+	args = append([]string{"run", "--ports", strings.Join(p.ports, ","), "--provider-port", p.provider, "--caddyfile", p.caddyfile}, args...)
 	r := &running{t: t, place: p, cmd: p.command(t.Context(), t, args...), out: &output{}, ended: make(chan struct{})}
 	r.cmd.Env = append(r.cmd.Env, env...)
 	r.cmd.Stdout, r.cmd.Stderr = r.out, r.out

@@ -128,7 +128,7 @@ func (r *run) startNodes(ctx context.Context, edge string) error {
 		removeLog(filepath.Join(dir, "gatehouse.log"))
 		node, err := devstack.StartGateway(ctx, devstack.GatewayOptions{
 			Name: name, Binary: edge, CaddyfilePath: caddyfile, Dir: dir, Admin: admin,
-			Env: []string{
+			Env: append([]string{
 				"GATEHOUSE_SITE=" + site,
 				"GATEHOUSE_UPSTREAM=" + r.app,
 				// A whole line of the Caddyfile. One storage is one local CA: a browser that trusts it trusts all nodes.
@@ -136,7 +136,7 @@ func (r *run) startNodes(ctx context.Context, edge string) error {
 				// This machine may play a load balancer, and so any number of clients, by X-Forwarded-For.
 				"GATEHOUSE_TRUSTED_PROXIES=127.0.0.1 ::1",
 				"REDIS_URL=" + r.redisURL,
-			},
+			}, r.signIn...),
 			Listen: []string{"localhost:" + port},
 			Health: site + "/health",
 		})

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+)
+
+const (
+	// providerHost is another than the sites': cookies ignore ports, and those of the provider must
+	// not be theirs.
+	providerHost = "127.0.0.1"
+	clientID     = "gatehouse"
+)
+
+// startProvider starts the development identity provider, in this process, with the demo users.
+func (r *run) startProvider(ctx context.Context) error {
+	addr := net.JoinHostPort(providerHost, r.providerPort)
+	if err := devstack.CheckPortFree(ctx, addr); err != nil {
+		return fmt.Errorf("identity provider: %w", err)
+	}
+	client := devidp.Client{ID: clientID, Secret: rand.Text()}
+	for _, port := range r.ports {
+		site := "https://localhost:" + port
+		client.RedirectURIs = append(client.RedirectURIs, site+"/_auth/callback/main")
+		client.PostLogoutRedirectURIs = append(client.PostLogoutRedirectURIs, site+"/")
+	}
+	provider, err := devidp.Start(ctx, addr, devidp.Config{Clients: []devidp.Client{client}}, nil)
+	if err != nil {
+		return fmt.Errorf("identity provider: %w", err)
+	}
+	r.stops = append(r.stops, func() { report(provider.Close()) })
+	secret, err := r.secret()
+	if err != nil {
+		return err
+	}
+	r.provider = provider.Issuer()
+	r.signIn = []string{
+		"GATEHOUSE_SIGN_IN=on", "GATEHOUSE_SECRET=" + secret,
+		"OIDC_ISSUER=" + r.provider, "OIDC_CLIENT_ID=" + clientID, "OIDC_CLIENT_SECRET=" + client.Secret,
+	}
+	return nil
+}
+
+// secret is kept between runs, so that who was signed in still is.
+func (r *run) secret() (string, error) {
+	file := r.state.path("secret")
+	kept, err := os.ReadFile(file)
+	if err == nil {
+		return strings.TrimSpace(string(kept)), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // never fails: it ends the process instead
+	secret := base64.StdEncoding.EncodeToString(key[:])
+	return secret, os.WriteFile(file, []byte(secret+"\n"), 0o600)
+}
