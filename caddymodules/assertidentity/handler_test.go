@@ -127,11 +127,6 @@ func TestServeHTTP_saysWhereTheUserIsFrom(t *testing.T) {
 	}
 }
 
-// namedList is a list with a text of its own, as a handler may set one.
-type namedList []string
-
-func (l namedList) String() string { return strings.Join(l, ",") }
-
 func TestServeHTTP_readsGroupsAsListOrText(t *testing.T) {
 	f := open(t, "headers X-Auth-Groups")
 	for name, tc := range map[string]struct {

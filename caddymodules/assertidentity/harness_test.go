@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -184,12 +185,17 @@ func ann() map[string]any {
 		"http.auth.user.session":   "9f2c",
 		"http.auth.user.acr":       "urn:mfa",
 		"http.auth.user.auth_time": int64(1772362800),
-		"http.auth.user.groups":    []string{"staff", "admins"},
+		"http.auth.user.groups":    namedList{"staff", "admins"},
 		"http.auth.user.email":     "ann@example.com",
 		"http.auth.user.name":      "Ann",
 		"http.session.source":      "cache",
 	}
 }
+
+// namedList is a list with a text of its own, as `session` sets it.
+type namedList []string
+
+func (l namedList) String() string { return strings.Join(l, ",") }
 
 // with is placeholders with some changed; nil takes one away.
 func with(placeholders map[string]any, pairs ...any) map[string]any {

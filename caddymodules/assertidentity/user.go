@@ -225,25 +225,19 @@ func appendValue(key []byte, value any) []byte {
 		return binary.AppendUvarint(append(key, 'd'), math.Float64bits(v))
 	case json.Number:
 		return appendText(append(key, 'n'), string(v))
-	case []string:
-		key = binary.AppendUvarint(append(key, 'l'), uint64(len(v)))
-		for _, element := range v {
-			key = appendText(key, element)
-		}
-		return key
-	case []any:
-		key = binary.AppendUvarint(append(key, 'a'), uint64(len(v)))
-		for _, element := range v {
-			key = appendValue(key, element)
-		}
-		return key
 	case time.Time:
 		return binary.AppendVarint(append(key, 'T'), v.UnixNano())
 	}
+	// Lists of texts have types of their own, which `session` uses.
 	if elements := reflect.ValueOf(value); elements.Kind() == reflect.Slice {
-		key = binary.AppendUvarint(append(key, 'r'), uint64(elements.Len()))
+		key = binary.AppendUvarint(append(key, 'l'), uint64(elements.Len()))
+		texts := elements.Type().Elem().Kind() == reflect.String
 		for i := range elements.Len() {
-			key = appendValue(key, elements.Index(i).Interface())
+			if texts {
+				key = appendText(append(key, 's'), elements.Index(i).String())
+			} else {
+				key = appendValue(key, elements.Index(i).Interface())
+			}
 		}
 		return key
 	}
