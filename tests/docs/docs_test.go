@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"encoding/base64"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -24,7 +25,7 @@ func TestCaddyfiles_areTaken(t *testing.T) {
 	edge := devstack.BuildGatehouse(t, false)
 	secrets := newSecrets(t)
 	files := caddyfiles(t)
-	for _, must := range []string{"Caddyfile", "README.md:6", "examples/limit-an-app/Caddyfile"} {
+	for _, must := range []string{"Caddyfile", "README.md:7", "examples/limit-an-app/Caddyfile"} {
 		require.Contains(t, files, must, "the search finds too little")
 	}
 	for name, text := range files {
@@ -34,11 +35,12 @@ func TestCaddyfiles_areTaken(t *testing.T) {
 			file := filepath.Join(dir, "Caddyfile")
 			require.NoError(t, os.WriteFile(file, []byte(secrets.in(text)), 0o600))
 
-			// Provisioned and not only parsed. Redis does not answer, the environment is empty: both are
-			// what a reader has who only looks.
+			// Provisioned and not only parsed. Redis does not answer, and but for secrets the environment
+			// is empty: that is what a reader has who only looks.
 			cmd := exec.CommandContext(t.Context(), edge, "adapt", "--validate", "--adapter", "caddyfile", "--config", file)
 			cmd.Dir = dir
-			cmd.Env = []string{"HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir}
+			cmd.Env = []string{"HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir,
+				"GATEHOUSE_SECRET=" + base64.StdEncoding.EncodeToString(make([]byte, 32)), "OIDC_CLIENT_SECRET=secret"}
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s", out)
 			assert.NotContains(t, string(out), "not formatted", "run gatehouse fmt --overwrite")
