@@ -133,24 +133,26 @@ type Handler struct {
 	// them; the first one's setting holds until none is left. Default: 50000.
 	MaxCopies int `json:"max_copies,omitempty"`
 
-	keys      []sessions.Key
-	cookies   cookieNames
-	origins   map[string]bool
-	providers []*provider
-	byName    map[string]*provider
-	public    matchers
-	passive   matchers
-	rules     []*rule
-	csrf      *http.CrossOriginProtection
-	trusted   map[string]bool
-	manager   *sessions.Manager
-	kept      *kept
-	metrics   *metrics
-	pages     *pages
-	ctx       caddy.Context
-	logger    *zap.Logger
-	audit     *zap.Logger
-	now       func() time.Time
+	keys []sessions.Key
+	// emptySecret is the id of a secret that is not there.
+	emptySecret string
+	cookies     cookieNames
+	origins     map[string]bool
+	providers   []*provider
+	byName      map[string]*provider
+	public      matchers
+	passive     matchers
+	rules       []*rule
+	csrf        *http.CrossOriginProtection
+	trusted     map[string]bool
+	manager     *sessions.Manager
+	kept        *kept
+	metrics     *metrics
+	pages       *pages
+	ctx         caddy.Context
+	logger      *zap.Logger
+	audit       *zap.Logger
+	now         func() time.Time
 }
 
 // Secret is a key that seals, and its name.
@@ -220,6 +222,9 @@ func (h *Handler) join(ctx caddy.Context) error {
 	redis, err := findRedis(ctx)
 	if err != nil {
 		return err
+	}
+	if redis != nil && h.emptySecret != "" {
+		return fmt.Errorf("secret %s is empty after its placeholders are replaced: set the variable that it names", h.emptySecret)
 	}
 	if redis != nil && len(h.keys) == 0 {
 		return errors.New("secret is required with redis, and must be the same on all nodes: make one with " +

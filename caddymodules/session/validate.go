@@ -311,9 +311,14 @@ func oneOf(setting, value string, allowed ...string) error {
 	return fmt.Errorf("%s %q is not one of %s", setting, value, strings.Join(allowed, ", "))
 }
 
-// readSecrets opens the sealing keys.
+// readSecrets opens the sealing keys. One that is empty after its placeholders are replaced is not
+// there, like a Redis whose address is: whether that will do, join knows.
 func (h *Handler) readSecrets() error {
 	for _, s := range h.Secrets {
+		if caddy.NewReplacer().ReplaceKnown(s.Value, "") == "" {
+			h.emptySecret = s.ID
+			continue
+		}
 		value, err := readSecret("secret "+s.ID, s.Value)
 		if err != nil {
 			return err

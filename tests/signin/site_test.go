@@ -30,13 +30,26 @@ type site struct {
 	upstream *upstream.Upstream
 	client   *http.Client
 
+	// address is where the nodes are, without the port.
+	address           string
 	lines, up, binary string
 }
 
 // start runs a site of two nodes. The lines are of the session block.
 func start(t *testing.T, lines string) *site {
 	t.Helper()
-	s := &site{t: t, lines: lines, redis: devstack.RedisForTest(t, devstack.RedisOptions{AppendOnly: true})}
+	return startAt(t, "http://127.0.0.1", lines)
+}
+
+// startTLS is start with certificates that only a browser told to accepts.
+func startTLS(t *testing.T, lines string) *site {
+	t.Helper()
+	return startAt(t, "https://localhost", lines)
+}
+
+func startAt(t *testing.T, address, lines string) *site {
+	t.Helper()
+	s := &site{t: t, address: address, lines: lines, redis: devstack.RedisForTest(t, devstack.RedisOptions{AppendOnly: true})}
 	idp, err := devidp.Start(t.Context(), "127.0.0.1:0", devidp.Config{}, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = idp.Close() })
@@ -68,30 +81,32 @@ const settling = 5500 * time.Millisecond
 // addNode starts one more node, as far as it gets: Redis may be away.
 func (s *site) addNode() int {
 	s.t.Helper()
-	addr := devstack.PortForTest(s.t).Addr()
+	port := devstack.PortForTest(s.t)
 	i := len(s.nodes)
-	s.urls = append(s.urls, "http://"+addr)
+	url := fmt.Sprintf("%s:%d", s.address, port.Number)
+	s.urls = append(s.urls, url)
 	callbacks := make([]string, len(s.urls))
 	for i, url := range s.urls {
 		callbacks[i] = url + "/_auth/callback/dev"
 	}
 	require.NoError(s.t, s.idp.SetClient(devidp.Client{ID: "app", Secret: "hush", RedirectURIs: callbacks}))
 	s.nodes = append(s.nodes, devstack.GatewayForTest(s.t, devstack.GatewayOptions{
-		Name: fmt.Sprintf("node %d", i+1), Binary: s.binary, Caddyfile: s.caddyfile(addr),
-		Listen: []string{addr}, Health: "http://" + addr + "/health",
+		Name: fmt.Sprintf("node %d", i+1), Binary: s.binary, Caddyfile: s.caddyfile(url),
+		Listen: []string{port.Addr()}, Health: url + "/health",
 	}))
 	s.wait(i, `gatehouse_session_provider_ready{provider="dev"}`, 1)
 	return i
 }
 
-func (s *site) caddyfile(addr string) string {
+func (s *site) caddyfile(url string) string {
 	return fmt.Sprintf(`{
-	auto_https off
+	auto_https disable_redirects
+	skip_install_trust
 	persist_config off
 	grace_period 5s
 	redis %s
 }
-http://%s {
+%s {
 	bind 127.0.0.1
 	session {
 		secret k1 MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=
@@ -110,7 +125,7 @@ http://%s {
 	}
 	reverse_proxy %s
 }
-`, s.redis.URL(), addr, s.idp.Issuer(), strings.ReplaceAll(strings.TrimSpace(s.lines), "\n", "\n\t\t"), s.up)
+`, s.redis.URL(), url, s.idp.Issuer(), strings.ReplaceAll(strings.TrimSpace(s.lines), "\n", "\n\t\t"), s.up)
 }
 
 // metric is the sum of a node's series that begin with the name.
