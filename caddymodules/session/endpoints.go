@@ -91,10 +91,7 @@ func (c *visit) own(w http.ResponseWriter) error {
 	case sessions.Undecided:
 		return c.unavailable(w, &v)
 	case sessions.SignedOut:
-		c.kind = min(c.kind, navigation) // whoever asks wants to know, and not to go on
-		if c.kind == navigation {
-			c.kind = call
-		}
+		c.kind = call // whoever asks wants to know, and not to go on
 		return c.signedOut(w, &v)
 	case sessions.SignedIn:
 	}

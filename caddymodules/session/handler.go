@@ -131,7 +131,7 @@ func (c *visit) pass(w http.ResponseWriter, next caddyhttp.Handler, v *sessions.
 func (c *visit) forward(w http.ResponseWriter, next caddyhttp.Handler, v *sessions.Verdict) error {
 	rw := &response{
 		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
-		h:                     c.h, ctx: c.r.Context(), verdict: v,
+		h:                     c.h, ctx: c.r.Context(), verdict: v, upgrade: upgrades(c.r),
 	}
 	if err := next.ServeHTTP(rw, c.r); err != nil {
 		return err // whoever renders it may let it be cached

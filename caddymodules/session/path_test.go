@@ -73,7 +73,7 @@ func TestEndpoints_andNothingElse(t *testing.T) {
 		"/_auth", "/_auth/", "/_auth/x", "/_auth/login/", "/_auth/login/nobody", "/_auth/login/dev/x", "/_auth/login/dev/",
 		"/_auth/callback", "/_auth/callback/", "/_auth/callback/nobody", "/_auth/callback/dev/", "/_auth/callback/dev/x", "/_auth/callback/dev;x",
 		"/_auth/callback/dev%2f", "/_auth/callback/dev%00", "/_auth/logout/", "/_auth/logout/x", "/_auth/logout;x", "/_auth/logout%2fall", "/_auth//logout",
-		"/_auth/logout/all", "/_auth/sessions", "/_auth/backchannel/dev", "/_auth/session/", "/_auth/./login", "/_auth/%2e%2e/admin", "/_auth/lo%67in%20",
+		"/_auth/logout/all", "/_auth/sessions", "/_auth/backchannel/dev", "/_auth/session/", "/_auth/./login", "/_auth/%2e%2e/admin", "/_auth/lo%67in%20", "/_auth%2flogout", "/_auth/callback%2Fdev",
 	} {
 		w := f.do(raw(t, target))
 		assert.Equal(t, http.StatusNotFound, w.Code, target)

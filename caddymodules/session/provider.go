@@ -82,8 +82,8 @@ type provider struct {
 	config *Provider
 	key    providerKey
 	entry  *providerEntry
-	// claims are kept, in this order. Groups have a place of their own.
-	claims []string
+	// claims are kept, in this order, and published under these names. Groups have a place of their own.
+	claims, placeholders []string
 }
 
 // providerKey is the pool's key of a provider: a digest of its settings, secrets included. What is
@@ -121,7 +121,11 @@ func (c *Provider) join(h *Handler) (*provider, error) {
 		entry.handlers = append(entry.handlers, h)
 		entry.mu.Unlock()
 	}
-	return &provider{Provider: entry.Provider, config: &resolved, key: key, entry: entry, claims: resolved.keptClaims()}, nil
+	p := &provider{Provider: entry.Provider, config: &resolved, key: key, entry: entry, claims: resolved.keptClaims()}
+	for _, name := range p.claims {
+		p.placeholders = append(p.placeholders, userPlaceholder+name)
+	}
+	return p, nil
 }
 
 // leave releases what join has taken.

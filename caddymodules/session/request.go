@@ -107,10 +107,11 @@ func originOf(r *http.Request) origin {
 			o.host = host
 		}
 	}
-	o.host = strings.ToLower(o.host)
-	if port := map[string]string{"https": ":443", "http": ":80"}[o.scheme]; port != "" {
-		o.host = strings.TrimSuffix(o.host, port)
+	port := ":80"
+	if o.scheme == "https" {
+		port = ":443"
 	}
+	o.host = strings.TrimSuffix(strings.ToLower(o.host), port)
 	return o
 }
 
@@ -185,12 +186,17 @@ func (h *Handler) readOrigins() error {
 // can have them send our cookies.
 func (h *Handler) crossSite(r *http.Request, at origin) bool {
 	if upgrades(r) {
+		// Browsers always say where a WebSocket is opened from.
 		from := r.Header["Origin"]
 		if len(from) == 0 {
-			// Browsers always say where a WebSocket is opened from.
-			return r.Header.Get("Sec-Fetch-Site") == "cross-site"
+			from = []string{at.String()}
+			if r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+				return true
+			}
 		}
-		return len(from) > 1 || (from[0] != at.String() && !h.origins[from[0]] && !h.trusted[from[0]])
+		if len(from) > 1 || (from[0] != at.String() && !h.origins[from[0]] && !h.trusted[from[0]]) {
+			return true
+		}
 	}
 	if safe(r) {
 		return false

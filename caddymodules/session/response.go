@@ -1,8 +1,10 @@
 package session
 
 import (
+	"bufio"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 
@@ -22,6 +24,9 @@ type response struct {
 	// ctx is the request's; it ends when the client goes away.
 	ctx     context.Context //nolint:containedctx // It is the request's, and lives as long as its response.
 	verdict *sessions.Verdict
+	// upgrade says that the response may become a connection of another protocol, also by status 200
+	// as over HTTP/2.
+	upgrade bool
 	begun   bool
 }
 
@@ -52,6 +57,12 @@ func (w *response) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
+// Hijack hands the connection over, and with it the response.
+func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.begun = true
+	return http.NewResponseController(w.ResponseWriter).Hijack()
+}
+
 // begin decides on cookies, once.
 func (w *response) begin(status int) {
 	if w.begun {
@@ -60,7 +71,7 @@ func (w *response) begin(status int) {
 	w.begun = true
 	header := w.Header()
 	w.h.cookies.stripSet(header)
-	if w.verdict.Standing != sessions.SignedIn || !mayCarry(status, header) {
+	if w.verdict.Standing != sessions.SignedIn || w.upgrade || !mayCarry(status, header) {
 		return
 	}
 	cookies, rotation := w.h.manager.Cookies(w.ctx, w.verdict)
@@ -119,4 +130,5 @@ func shareable(lines []string, fresh bool) bool {
 var (
 	_ http.ResponseWriter = (*response)(nil)
 	_ io.ReaderFrom       = (*response)(nil)
+	_ http.Hijacker       = (*response)(nil)
 )

@@ -40,35 +40,36 @@ func (p *provider) userID(s *sessions.Session) (string, bool) {
 // publish sets the placeholders of who is signed in. They are set one by one and not looked up when
 // asked for: what another handler has set before must not show through.
 func (p *provider) publish(repl *caddy.Replacer, id string, s *sessions.Session) {
-	set := func(name string, value any) { repl.Set(userPlaceholder+name, value) }
-	set("id", id)
-	set("sub", s.Subject)
-	set("iss", s.Issuer)
-	set("provider", s.Provider)
-	set("session", s.Selector.ID())
-	set(claimACR, s.ACR)
-	set("auth_time", "")
+	repl.Set(userPlaceholder+"id", id)
+	repl.Set(userPlaceholder+"sub", s.Subject)
+	repl.Set(userPlaceholder+"iss", s.Issuer)
+	repl.Set(userPlaceholder+"provider", s.Provider)
+	repl.Set(userPlaceholder+"session", s.Selector.ID())
+	repl.Set(userPlaceholder+"acr", s.ACR)
+	authTime := ""
 	if !s.AuthTime.IsZero() {
-		set("auth_time", strconv.FormatInt(s.AuthTime.Unix(), 10))
+		authTime = strconv.FormatInt(s.AuthTime.Unix(), 10)
 	}
-	set("email", "")
-	set("email_verified", "")
-	set("name", "")
-	set(claimGroups, words(s.Groups))
-	for _, name := range p.claims {
-		switch values := s.Claims.Values(name); len(values) {
+	repl.Set(userPlaceholder+"auth_time", authTime)
+	repl.Set(userPlaceholder+"groups", words(s.Groups))
+	repl.Set(userPlaceholder+"email", "")
+	repl.Set(userPlaceholder+"name", "")
+	verified := ""
+	for i, name := range p.claims {
+		values := s.Claims.Values(name)
+		switch len(values) {
 		case 0:
-			set(name, "")
+			repl.Set(p.placeholders[i], "")
 		case 1:
-			set(name, values[0])
+			repl.Set(p.placeholders[i], values[0])
 		default:
-			set(name, words(values))
+			repl.Set(p.placeholders[i], words(values))
+		}
+		if name == "email" && len(values) == 1 {
+			verified = "true" // the relying party keeps no other address
 		}
 	}
-	if len(s.Claims.Values("email")) == 1 && slices.Contains(p.claims, "email") {
-		// The relying party keeps no other address.
-		set("email_verified", "true")
-	}
+	repl.Set(userPlaceholder+"email_verified", verified)
 }
 
 // publishSource sets the placeholders that are always there.
