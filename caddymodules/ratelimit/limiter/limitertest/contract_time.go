@@ -96,6 +96,17 @@ func timeMovingBack(f *fixture) {
 	}
 }
 
+// timeMovingBackInSlices: what had left the window before the clock was set back does not come into it
+// again, since time in the store does not move back.
+func timeMovingBackInSlices(f *fixture) {
+	p := f.policy(1, events(limiter.Slices, 5, 61*time.Microsecond))
+	f.allowed(p, 2, 3)
+	f.clock.Advance(100 * time.Microsecond)
+	f.allowed(p, 1, 4)
+	f.clock.Advance(-50 * time.Microsecond)
+	f.allowed(p, 0, 4)
+}
+
 // highRate: the interval between tokens is a fraction of a microsecond, or not a whole number of
 // them; what is admitted is the rate all the same, to the token (trap 13).
 func highRate(f *fixture, rate int64) {

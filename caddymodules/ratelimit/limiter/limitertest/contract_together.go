@@ -145,6 +145,19 @@ func refundGivesBack(f *fixture) {
 	f.refund()
 }
 
+// refundTwice is a mistake of a caller. It must not leave more than the capacity.
+func refundTwice(f *fixture) {
+	for _, limit := range perMinute(5) {
+		p := f.policy(1, limit)
+		reserved := f.take(f.claim("key", p, 3))
+		f.allowed(p, 1, 1)
+		f.refund(reserved...)
+		f.refund(reserved...)
+		f.allowed(p, 5, 0)
+		f.refused(p, 1, f.one(p, 1).RetryAfter)
+	}
+}
+
 // refundExpired: the tokens of an old charge have come back by themselves. To give them back once
 // more would give away those of somebody else.
 func refundExpired(f *fixture) {

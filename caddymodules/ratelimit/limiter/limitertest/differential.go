@@ -13,7 +13,8 @@ import (
 
 // Differential sends the same random operations to a store and to the [Model] and wants the same
 // decisions: takes of one to four claims, refunds, limits that change under live keys, and a clock
-// that creeps, jumps and is set back; and merges, if the store has a Merge. The seeds are fixed; a
+// that creeps, jumps and is set back; and merges, if the store has a Merge. A store may forget a state
+// once all has come back. The seeds are fixed; a
 // failure names its seed and prints the operations before it.
 //
 // The store must decide all claims of a call in one step.
@@ -26,7 +27,6 @@ func Differential(t *testing.T, open func(t *testing.T, clock *Clock) limiter.St
 				model:   NewModel(f.clock.Now),
 				random:  rand.New(rand.NewPCG(seed, 0)),
 			}
-			d.keys = []limiter.Key{Key(t, "a"), Key(t, "b"), Key(t, "c")}
 			for i := range d.limits {
 				d.limits[i] = d.policy(i+1, nil)
 			}
@@ -47,11 +47,25 @@ var algorithms = [...]limiter.Algorithm{
 	limiter.GCRA, limiter.Log, limiter.Slices, limiter.GCRA, limiter.GCRA, limiter.Log, limiter.Slices,
 }
 
+const keys = 3
+
+// life is what is known of one state.
+type life struct {
+	// generation is part of the key.
+	generation int
+	// policy is that of the last charge, and end when all of it had come back by itself: from then
+	// on a store may forget the state.
+	policy *limiter.Policy
+	end    int64
+}
+
 type differential struct {
 	*fixture
 	model  *Model
 	random *rand.Rand
-	keys   []limiter.Key
+	lives  [keys][len(algorithms)]life
+	// latest is the latest moment that the clock has shown.
+	latest int64
 	// limits are those in force, each under its own ordinal.
 	limits [len(algorithms)]*limiter.Policy
 	// passed are calls that may yet be refunded.
@@ -90,7 +104,7 @@ func (d *differential) policy(ordinal int, before *limiter.Policy) *limiter.Poli
 		limit := limiter.Limit{
 			Algorithm: algorithms[ordinal-1],
 			Rate:      pick[int64](d.random, 0, 1, 2, 3, 7, 10, 60, 100, 1000, 300_000, 999_999_937),
-			Period: pick(d.random, time.Millisecond, 999_983*time.Microsecond, time.Second,
+			Period: pick(d.random, 61*time.Microsecond, time.Millisecond, 999_983*time.Microsecond, time.Second,
 				7*time.Second+3*time.Microsecond, time.Minute, time.Hour, 24*time.Hour, limiter.LargestPeriod),
 		}
 		if limit.Algorithm == limiter.GCRA {
@@ -116,7 +130,7 @@ func (d *differential) take() {
 	var claims []limiter.Claim
 	for range 1 + d.random.IntN(4) {
 		p := pick(d.random, d.limits[:]...)
-		c := limiter.Claim{Key: pick(d.random, d.keys...), Policy: p}
+		c := limiter.Claim{Key: d.key(p), Policy: p}
 		twice := slices.ContainsFunc(claims, func(o limiter.Claim) bool { return o.Key == c.Key && o.Policy == p })
 		if twice {
 			continue
@@ -153,6 +167,47 @@ func (d *differential) take() {
 	}
 	if limiter.Allowed(claims) {
 		d.passed = append(d.passed, claims)
+		for _, c := range claims {
+			if c.Cost > 0 {
+				d.touched(c.Key, c.Policy)
+			}
+		}
+	}
+}
+
+// key is one of the keys for a claim of the policy. A store may or may not have forgotten a state that
+// had recovered, which shows when its limit changes afterwards, or time moves back: then it is a new key.
+func (d *differential) key(p *limiter.Policy) limiter.Key {
+	i := d.random.IntN(keys)
+	l := &d.lives[i][p.Ordinal-1]
+	if now := d.clock.Now().UnixMicro(); l.policy != nil && d.latest >= l.end && (l.policy != p || now < l.end) {
+		*l = life{generation: l.generation + 1}
+	}
+	return d.current(i, p)
+}
+
+func (d *differential) current(i int, p *limiter.Policy) limiter.Key {
+	return Key(d.t, fmt.Sprintf("key %d, generation %d", i, d.lives[i][p.Ordinal-1].generation))
+}
+
+// life is that of the key's state, if it is still in use.
+func (d *differential) life(key limiter.Key, p *limiter.Policy) *life {
+	for i := range keys {
+		if d.current(i, p) == key {
+			return &d.lives[i][p.Ordinal-1]
+		}
+	}
+	return nil
+}
+
+// touched notes that the state was written under the policy.
+func (d *differential) touched(key limiter.Key, p *limiter.Policy) {
+	look := []limiter.Claim{{Key: key, Policy: p}}
+	if err := d.model.Take(d.t.Context(), look); err != nil {
+		d.t.Fatalf("model: look: %v", err)
+	}
+	if l := d.life(key, p); l != nil {
+		l.policy, l.end = p, look[0].Decision.At+look[0].Decision.ResetAfter.Microseconds()
 	}
 }
 
@@ -162,7 +217,10 @@ func (d *differential) refund() {
 	}
 	// Mostly the latest, which can still be given back.
 	i := len(d.passed) - 1 - d.random.IntN(min(3, len(d.passed)))
-	claims := d.passed[i]
+	claims := slices.DeleteFunc(d.passed[i], func(c limiter.Claim) bool {
+		l := d.life(c.Key, c.Policy)
+		return l == nil || d.latest >= l.end
+	})
 	d.passed = slices.Delete(d.passed, i, i+1)
 	if err := d.model.Refund(d.t.Context(), claims); err != nil {
 		d.t.Fatalf("model: refund: %v", err)
@@ -170,6 +228,7 @@ func (d *differential) refund() {
 	d.fixture.refund(claims...)
 	for _, c := range claims {
 		d.log("refund %d of %s on %x", c.Cost, c.Policy, c.Key[:2])
+		d.touched(c.Key, d.life(c.Key, c.Policy).policy)
 	}
 }
 
@@ -184,7 +243,7 @@ func (d *differential) merge() {
 	var merges []limiter.Merge
 	for range 1 + d.random.IntN(3) {
 		p := pick(d.random, d.limits[:]...)
-		m := limiter.Merge{Key: pick(d.random, d.keys...), Policy: p}
+		m := limiter.Merge{Key: d.key(p), Policy: p}
 		moment := func() int64 { return now + 1000 - d.random.Int64N(2*p.Period.Microseconds()+1000) }
 		switch p.Algorithm {
 		case limiter.GCRA:
@@ -214,6 +273,9 @@ func (d *differential) merge() {
 	if err := store.Merge(ctx, merges); err != nil {
 		d.t.Fatalf("merge: %v", err)
 	}
+	for _, m := range merges {
+		d.touched(m.Key, m.Policy)
+	}
 }
 
 func (d *differential) move() {
@@ -227,5 +289,6 @@ func (d *differential) move() {
 		by = -by
 	}
 	d.clock.Advance(by)
+	d.latest = max(d.latest, d.clock.Now().UnixMicro())
 	d.log("clock moves by %s", by)
 }

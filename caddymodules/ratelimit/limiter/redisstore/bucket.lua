@@ -25,7 +25,7 @@ local function bucket(state, capacity, token, repay)
   local at, debt, old_repay, old_token = read_bucket(state)
   if not at then return now, 0 end
   if old_token ~= token or old_repay ~= repay then
-    debt = min(ceil(debt / old_token), capacity) * token
+    debt = ceil(debt / old_token) * token
   end
   return repaid(at, min(debt, capacity * token), repay)
 end

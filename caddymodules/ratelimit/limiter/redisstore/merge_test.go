@@ -35,10 +35,11 @@ func TestMerge_countsOnTop(t *testing.T) {
 		take(t, s, c)
 		require.NoError(t, s.Merge(within(t), []limiter.Merge{admitted(c, 4, time.Now())}))
 		c.Cost = 0
-		require.Equal(t, int64(3), take(t, s, c).Remaining, "%s", a)
-		ttl := number(t, server, "PTTL", stateKey(s, c))
-		require.Positive(t, ttl, "%s", a)
-		require.LessOrEqual(t, ttl, int64(61_001), "%s", a)
+		d := take(t, s, c)
+		require.Equal(t, int64(3), d.Remaining, "%s", a)
+		end := number(t, server, "PEXPIRETIME", stateKey(s, c))
+		require.GreaterOrEqual(t, end*1000, d.At+d.ResetAfter.Microseconds(), "%s: lives until all is back", a)
+		require.Less(t, end*1000, d.At+62_000_000, "%s: and not much longer", a)
 
 		// More than fits is as good as full.
 		require.NoError(t, s.Merge(within(t), []limiter.Merge{admitted(c, 400, time.Now())}))
@@ -79,6 +80,36 @@ func TestMerge_timesInOrder(t *testing.T) {
 		require.False(t, d.Allowed, "cost %d", cost)
 		require.Equal(t, want, d.RetryAfter, "cost %d waits for 0 s and 10 s, 15 s, 20 s", cost)
 	}
+}
+
+// More times than any limit counts are not kept.
+func TestMerge_boundsTheLog(t *testing.T) {
+	s, server := open(t)
+	c := claim(t, "key", perMinute(limiter.Log, 10), 1)
+	for range 3 {
+		require.NoError(t, s.Merge(within(t), []limiter.Merge{admitted(c, 400, time.Now())}))
+	}
+	require.Equal(t, int64(8*limiter.LargestLog), number(t, server, "STRLEN", stateKey(s, c)))
+}
+
+// A count that is more than four bytes hold stays as large as they can: it does not begin anew.
+func TestMerge_countsSaturate(t *testing.T) {
+	clock := limitertest.NewClock()
+	s := New(connect(t, standalone(start(t))), Options{TestClock: clock.Now})
+	minute := claim(t, "key", perMinute(limiter.Slices, limiter.LargestRate), 0)
+	hour := claim(t, "key", limiter.Limit{Algorithm: limiter.Slices, Rate: limiter.LargestRate, Period: time.Hour}, 0)
+	merge := func(c limiter.Claim, n int64) {
+		require.NoError(t, s.Merge(within(t), []limiter.Merge{admitted(c, n, clock.Now())}))
+	}
+	for range 5 {
+		merge(minute, limiter.LargestRate)
+	}
+	require.Zero(t, take(t, s, minute).Remaining)
+	// The slices of a minute become one of the hour.
+	clock.Advance(time.Second)
+	merge(minute, limiter.LargestRate)
+	merge(hour, 0)
+	require.Zero(t, take(t, s, hour).Remaining)
 }
 
 // Many merges go in several calls, in a Cluster by key.

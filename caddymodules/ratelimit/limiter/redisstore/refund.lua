@@ -35,7 +35,6 @@ end
 local function give_slices(state, cost, at)
   if not state or #state < 16 or #state > 16 + 4 * ring or #state % 4 ~= 0 then return end
   local width, newest = unpack_bytes('>I8I8', state)
-  if width < 1 then return end
   local position = 17 + 4 * (newest - floor(at / width))
   if position < 17 or position > #state - 3 then return end
   local count = unpack_bytes('>I4', state, position)

@@ -12,7 +12,7 @@ local function slices_of(state, width)
   end
   local n = (#state - 16) / 4
   local old_width, old_newest = unpack_bytes('>I8I8', state)
-  if old_width < 1 or old_width > largest or (old_newest + 1) * old_width > largest then
+  if (old_newest + 1) * old_width > largest then
     return {}, floor(now / width), 0
   end
   local old = {unpack_bytes('>' .. rep('I4', n), state, 17)} -- and one more: the position after them
@@ -30,7 +30,7 @@ local function slices_of(state, width)
       end
       if j >= 1 and j <= ring then
         counts[j] = min((counts[j] or 0) + count, largest_count)
-        last = max(last, j)
+        last = j -- older ones come later
       end
     end
   end

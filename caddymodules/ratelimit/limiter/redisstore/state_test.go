@@ -30,6 +30,19 @@ func TestTake_stateLivesUntilAllIsBack(t *testing.T) {
 	}
 }
 
+func TestRefund_keepsTheTTL(t *testing.T) {
+	s, server := open(t)
+	for _, a := range algorithms {
+		c := claim(t, a.String(), perMinute(a, 100), 7)
+		take(t, s, c)
+		claims := []limiter.Claim{c}
+		require.NoError(t, s.Take(within(t), claims))
+		before := number(t, server, "PEXPIRETIME", stateKey(s, c))
+		require.NoError(t, s.Refund(within(t), claims))
+		require.Equal(t, before, number(t, server, "PEXPIRETIME", stateKey(s, c)), "%s", a)
+	}
+}
+
 func TestTake_keyNamesAlgorithmAndOrdinal(t *testing.T) {
 	s, server := open(t)
 	for i, a := range algorithms {
@@ -212,14 +225,16 @@ func unreadable(a limiter.Algorithm) [][]string {
 			commands = append(commands, set(state))
 		}
 	case limiter.Log:
-		valid := string([]byte{0, 6, 0x40, 0, 0, 0, 0, 0})
-		commands = append(commands, set(valid[:7]), set(valid+valid[:3]), set("\x00\x07"+valid[2:]+valid), set(""))
+		// A time of the year 2112, and one of 2041.
+		later, time := "\x00\x10\x00\x00\x00\x00\x00\x00", "\x00\x08\x00\x00\x00\x00\x00\x00"
+		commands = append(commands, set(time[:7]), set(time+time[:3]), set(later+time), set(""))
 	case limiter.Slices:
-		header := "\x00\x00\x00\x00\x00\x0f\x42\x40" + "\x00\x00\x00\x00\x69\xa4\x2c\x40"
+		// With counts it would be read as slices of a second that are full until the year 2112.
+		width, newest, count := "\x00\x00\x00\x00\x00\x0f\x42\x40", "\x00\x00\x00\x01\x0c\x6f\x7a\x0b", "\x00\x00\x00\x01"
 		commands = append(commands,
-			set(header[:15]), set(header+"\x00\x00"), set(header+strings.Repeat("\x00\x00\x00\x01", 62)),
-			set("\x00\x00\x00\x00\x00\x00\x00\x00"+header[8:]), set(header[:8]+header[:7]+"\xff\x00\x00\x00\x01"),
-			set("\x00\x20\x00\x00\x00\x00\x00\x00"+header[8:]))
+			set(width+newest[:7]), set(width+newest+count+"\x00\x00"), set(width+newest+strings.Repeat(count, 62)),
+			set(strings.Repeat("\x00", 8)+newest+count), set(width+"\x00\x00\xff"+newest[3:]+count),
+			set("\x00\x20\x00\x00\x00\x00\x00\x00"+newest+count), set("\x10"+strings.Repeat("\x00", 15)+count))
 	}
 	return commands
 }

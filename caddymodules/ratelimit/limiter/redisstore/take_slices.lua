@@ -5,7 +5,7 @@ local function decide_slices(state, cost, capacity, window, width)
   local counts, newest, n = slices_of(state, width)
   local at = max(now, newest * width)
   -- The slice in which the window begins, counted from the newest.
-  local oldest = newest + 1 - max(0, floor((at - window) / width), newest - ring + 1)
+  local oldest = newest + 1 - floor((at - window) / width)
   local own, last = 0, 0
   for i = min(n, oldest), 1, -1 do
     if counts[i] > 0 then own, last = own + counts[i], i end
@@ -25,7 +25,7 @@ local function decide_slices(state, cost, capacity, window, width)
       i = i - 1
     end
   end
-  counts[1] = min((counts[1] or 0) + cost, largest_count)
+  counts[1] = (counts[1] or 0) + cost
   return 0, left, reset, slices_state(counts, newest, max(n, 1), width), leaves(1)
 end
 
