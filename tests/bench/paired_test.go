@@ -36,9 +36,25 @@ type bench struct {
 	keys  uint64
 	// refused: the answers are expected to be 429.
 	refused bool
+	// session: somebody signs in first. The site may say ISSUER.
+	session bool
 }
 
 const noLimit = "limit 1000000000/1s"
+
+const (
+	sessionSite = `session {
+	secret k1 MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=
+	provider dev {
+		issuer ISSUER
+		client_id app
+		client_secret hush
+	}
+	public /health
+}
+`
+	identitySite = "assert_identity {\n audience app\n}\n"
+)
 
 func limitSite(limit string) string {
 	return "rate_limit {\n op_timeout 1s\n zone z {\n key {http.request.header.X-Key}\n " + limit + "\n }\n}"
@@ -50,6 +66,9 @@ var benches = []bench{
 	{name: "limit, Redis, one key", site: limitSite(noLimit), redis: true, keys: 1},
 	{name: "limit, Redis, 10,000 keys", site: limitSite(noLimit), redis: true, keys: 10_000},
 	{name: "limit, in process", site: limitSite(noLimit), keys: 10_000},
+	{name: "session, node's copy", site: sessionSite, redis: true, keys: 1, session: true},
+	{name: "session, limit in process, identity", site: sessionSite + identitySite + limitSite(noLimit+"\n mode local"), redis: true, keys: 1, session: true},
+	{name: "session, limit in Redis, identity", site: sessionSite + identitySite + limitSite(noLimit), redis: true, keys: 1, session: true},
 	{name: "refused, Redis", site: limitSite("limit 1/24h"), redis: true, keys: 1, refused: true},
 	{name: "refused, in process", site: limitSite("limit 1/24h"), keys: 1, refused: true},
 }
@@ -57,8 +76,8 @@ var benches = []bench{
 // running is a bench with its process.
 type running struct {
 	bench
-	addr string
-	node *devstack.Gateway
+	addr, cookie string
+	node         *devstack.Gateway
 }
 
 // sample is one run of one bench.
@@ -78,15 +97,26 @@ func TestPaired(t *testing.T) {
 	redis := devstack.RedisForTest(t, devstack.RedisOptions{})
 	app, up := upstream.Start(t, "app")
 	binary := devstack.BuildGatehouse(t, false)
+	addrs := make([]string, len(benches))
+	for i := range benches {
+		addrs[i] = devstack.PortForTest(t).Addr()
+	}
+	idp := startProvider(t, addrs)
 	nodes := make([]running, len(benches))
 	for i, b := range benches {
-		addr := devstack.PortForTest(t).Addr()
-		nodes[i] = running{bench: b, addr: addr, node: devstack.GatewayForTest(t, devstack.GatewayOptions{
-			Name: b.name, Binary: binary, Caddyfile: caddyfile(b, i, redis.Addr(), addr, up),
-			Listen: []string{addr}, Health: "http://" + addr + "/health",
+		b.site = strings.ReplaceAll(b.site, "ISSUER", idp.Issuer())
+		nodes[i] = running{bench: b, addr: addrs[i], node: devstack.GatewayForTest(t, devstack.GatewayOptions{
+			Name: b.name, Binary: binary, Caddyfile: caddyfile(b, i, redis.Addr(), addrs[i], up),
+			Listen: []string{addrs[i]}, Health: "http://" + addrs[i] + "/health",
 		})}
 	}
-	time.Sleep(2 * time.Second) // all have found Redis
+	// All have found Redis and the provider, and none takes what Redis says for provisional any more.
+	time.Sleep(8 * time.Second)
+	for i := range nodes {
+		if nodes[i].session {
+			nodes[i].cookie = idp.signIn(t, nodes[i].addr)
+		}
+	}
 
 	for _, connections := range []int{1, 32} {
 		samples := make([][]sample, len(nodes))
@@ -126,7 +156,7 @@ func measure(t *testing.T, n running, connections int) sample {
 	t.Helper()
 	before := cpuTime(t, n.node)
 	r, err := Run(context.Background(), n.addr, connections, roundTime, func(i uint64) []byte {
-		return fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: %s\r\nX-Key: k%d\r\n\r\n", n.addr, i%n.keys)
+		return fmt.Appendf(nil, "GET /plain HTTP/1.1\r\nHost: %s\r\nX-Key: k%d\r\nCookie: %s\r\n\r\n", n.addr, i%n.keys, n.cookie)
 	})
 	require.NoError(t, err)
 	want := 200

@@ -50,6 +50,7 @@ func New(name string) *Upstream {
 		})
 	}
 	u.mux.HandleFunc("/_served", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, u.Served()) })
+	u.mux.HandleFunc("/plain", u.plain)
 	u.mux.HandleFunc("/slow", u.slow)
 	u.mux.HandleFunc("/status/{code}", u.status)
 	u.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { u.answer(w, r, http.StatusOK) })
@@ -60,6 +61,15 @@ func New(name string) *Upstream {
 func (u *Upstream) Served() int64 { return u.served.Load() }
 
 func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) { u.mux.ServeHTTP(w, r) }
+
+// plain answers always the same: what an edge adds to a request makes the answer no longer.
+func (u *Upstream) plain(w http.ResponseWriter, _ *http.Request) {
+	u.served.Add(1)
+	w.Header().Set("Content-Type", "text/plain")
+	_, _ = w.Write(plainBody) // a client that went away
+}
+
+var plainBody = []byte(strings.Repeat("All is well. ", 32))
 
 func (u *Upstream) slow(w http.ResponseWriter, r *http.Request) {
 	delay, err := time.ParseDuration(r.URL.Query().Get("for"))
