@@ -36,7 +36,7 @@ func runCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	o.ports = strings.Split(*ports, ",")
-	for _, port := range append(o.ports[:len(o.ports):len(o.ports)], o.providerPort) {
+	for _, port := range append(slices.Clip(o.ports), o.providerPort) {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 			return fmt.Errorf("--ports, --provider-port: %q is not a port", port)
 		}
