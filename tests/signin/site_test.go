@@ -33,23 +33,29 @@ type site struct {
 	// address is where the nodes are, without the port.
 	address           string
 	lines, up, binary string
+	redisURL          string
 }
 
 // start runs a site of two nodes. The lines are of the session block.
 func start(t *testing.T, lines string) *site {
 	t.Helper()
-	return startAt(t, "http://127.0.0.1", lines)
+	return startAt(t, "http://127.0.0.1", lines, devstack.RedisOptions{AppendOnly: true}, "")
 }
 
 // startTLS is start with certificates that only a browser told to accepts.
 func startTLS(t *testing.T, lines string) *site {
 	t.Helper()
-	return startAt(t, "https://localhost", lines)
+	return startAt(t, "https://localhost", lines, devstack.RedisOptions{AppendOnly: true}, "")
 }
 
-func startAt(t *testing.T, address, lines string) *site {
+// startAt has the nodes sign in to Redis as a user with the password "hush", if one is named.
+func startAt(t *testing.T, address, lines string, options devstack.RedisOptions, user string) *site {
 	t.Helper()
-	s := &site{t: t, address: address, lines: lines, redis: devstack.RedisForTest(t, devstack.RedisOptions{AppendOnly: true})}
+	s := &site{t: t, address: address, lines: lines, redis: devstack.RedisForTest(t, options)}
+	s.redisURL = s.redis.URL()
+	if user != "" {
+		s.redisURL = s.redis.URLFor(user, "hush")
+	}
 	idp, err := devidp.Start(t.Context(), "127.0.0.1:0", devidp.Config{}, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = idp.Close() })
@@ -125,7 +131,7 @@ func (s *site) caddyfile(url string) string {
 	}
 	reverse_proxy %s
 }
-`, s.redis.URL(), url, s.idp.Issuer(), strings.ReplaceAll(strings.TrimSpace(s.lines), "\n", "\n\t\t"), s.up)
+`, s.redisURL, url, s.idp.Issuer(), strings.ReplaceAll(strings.TrimSpace(s.lines), "\n", "\n\t\t"), s.up)
 }
 
 // metric is the sum of a node's series that begin with the name.
