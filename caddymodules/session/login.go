@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -138,7 +139,7 @@ func (c *visit) surplus(sealer *oidc.FlowSealer) (names []string) {
 			names = append(names, f.name)
 		}
 	}
-	slices.SortStableFunc(open, func(a, b begun) int { return int(a.at - b.at) })
+	slices.SortStableFunc(open, func(a, b begun) int { return cmp.Compare(a.at, b.at) })
 	for len(open) >= maxFlows {
 		names = append(names, open[0].name)
 		open = open[1:]

@@ -105,7 +105,7 @@ func shorter(a, b time.Duration) time.Duration {
 	return a
 }
 
-// standing of who is signed in towards requirements.
+// fulfilment is how a session stands to what is required.
 type fulfilment uint8
 
 const (
