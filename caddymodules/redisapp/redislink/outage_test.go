@@ -72,7 +72,9 @@ func TestLink_hungRedisHoldsNobody(t *testing.T) {
 	t.Cleanup(h.wg.Wait)
 
 	for range 2 {
-		require.Eventually(t, func() bool { return l.State() == StateClosed }, patience, time.Millisecond)
+		// Not before somebody was answered, or there is nothing to hang.
+		before := j.count(Answered)
+		require.Eventually(t, func() bool { return l.State() == StateClosed && j.count(Answered) > before }, patience, time.Millisecond)
 		require.NoError(t, r.Pause())
 		var change Change
 		change, at = j.awaitState(t, at, StateOpen)

