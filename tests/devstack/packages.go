@@ -41,7 +41,28 @@ var (
 		},
 		present: haveNode,
 	}
+	NeedChromium = Need{
+		Name: "Chromium, in which people sign in",
+		packages: map[string][]string{
+			"apt-get": {"chromium"}, "dnf": {"chromium"}, "pacman": {"chromium"}, "apk": {"chromium"}, "zypper": {"chromium"},
+		},
+		present: func() bool { return Chromium() != "" },
+	}
 )
+
+// Chromium is the browser of this machine's that the stories drive, empty if there is none. On macOS,
+// whose package managers have no command of it, that may be Chrome.
+func Chromium() string {
+	for _, name := range []string{
+		"chromium", "chromium-browser", "google-chrome",
+		"/Applications/Chromium.app/Contents/MacOS/Chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+	} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
 
 // Missing returns those of needs that this machine lacks.
 func Missing(needs ...Need) []Need {

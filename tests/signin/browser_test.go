@@ -3,23 +3,21 @@ package signin
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
 // browse opens Chromium. GATEHOUSE_SCREENSHOTS names a folder for what it has seen.
 func browse(t *testing.T) context.Context {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		path, err = exec.LookPath("google-chrome")
-	}
-	require.NoError(t, err, "Chromium is needed: apt-get install --no-install-recommends chromium")
+	path := devstack.Chromium()
+	require.NotEmpty(t, path, "Chromium is needed: make deps installs it or says how")
 	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
 	options = append(options, chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.IgnoreCertErrors, chromedp.DisableGPU, chromedp.WindowSize(900, 700))
 	if os.Geteuid() == 0 {

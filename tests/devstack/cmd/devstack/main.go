@@ -68,7 +68,7 @@ func depsCommand(ctx context.Context, args []string) error {
 	}
 	needs := []devstack.Need{devstack.NeedRedis}
 	if *test {
-		needs = append(needs, devstack.NeedCompiler, devstack.NeedNode)
+		needs = append(needs, devstack.NeedCompiler, devstack.NeedNode, devstack.NeedChromium)
 	}
 	return devstack.Ensure(ctx, os.Stdout, needs...)
 }
