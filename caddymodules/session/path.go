@@ -3,7 +3,9 @@ package session
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -50,6 +52,16 @@ func loadMatchers(ctx caddy.Context, owner any, field string, raw caddyhttp.RawM
 func (m matchers) match(r *http.Request) (bool, error) {
 	for i := range m {
 		if in, err := m[i].MatchWithError(r); err != nil || in {
+			return in, err
+		}
+	}
+	return false, nil
+}
+
+// matchAny says whether one of the readings of a request matches.
+func (m matchers) matchAny(readings []*http.Request) (bool, error) {
+	for _, r := range readings {
+		if in, err := m.match(r); err != nil || in {
 			return in, err
 		}
 	}
@@ -122,6 +134,9 @@ func canonical(r *http.Request) bool {
 	if path == "" || path[0] != '/' || strings.Contains(path, "//") {
 		return false
 	}
+	if !utf8.ValidString(r.URL.Path) {
+		return false // lenient decoders read %c0%ae as a dot
+	}
 	for segment := range strings.SplitSeq(path, "/") {
 		if segment == "." || segment == ".." {
 			return false
@@ -148,6 +163,37 @@ func canonical(r *http.Request) bool {
 		i += 2
 	}
 	return true
+}
+
+// misread are the paths that apps may make of one that is not canonical: without the parameters of its
+// segments (before it is unescaped, as Java does, or after), with \ for /, and unescaped once more.
+func misread(r *http.Request) (others []*http.Request) {
+	again := func(text string) string {
+		if unescaped, err := url.PathUnescape(text); err == nil {
+			return unescaped
+		}
+		return text
+	}
+	slashes := strings.NewReplacer(`\`, "/")
+	once := slashes.Replace(r.URL.Path)
+	for _, path := range [...]string{
+		again(withoutParameters(r.URL.EscapedPath())), withoutParameters(once), withoutParameters(slashes.Replace(again(once))),
+	} {
+		other, u := *r, *r.URL
+		u.Path, u.RawPath = path, ""
+		other.URL = &u
+		others = append(others, &other)
+	}
+	return others
+}
+
+// withoutParameters cuts off what follows a semicolon in a segment (RFC 3986, 3.3).
+func withoutParameters(path string) string {
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		segments[i], _, _ = strings.Cut(segment, ";")
+	}
+	return strings.Join(segments, "/")
 }
 
 func unhex(c byte) int {

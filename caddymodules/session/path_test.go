@@ -32,6 +32,7 @@ func TestPublic_isReadAsItIsWritten(t *testing.T) {
 		"/assets/%2e%2e/admin", "/assets/%2E%2e/admin", "/assets/..%2fadmin", "/assets/%2e./admin", "/assets/.%2E", "/assets/..;/admin",
 		"/assets/x;jsessionid=1", "/assets/%3b", "/assets/a%2fb", "/assets/a%2Fb", "/assets/a%5cb", "/assets/a%5Cb", `/assets/a\b`,
 		"/assets/%00", "/assets/x%00.js", "/assets/%0d%0aX", "/assets/%7f", "/assets/%252e%252e/admin", "/assets/%3f",
+		"/assets/%c0%ae%c0%ae/admin", "/assets/%ff",
 		"/ASSETS/app.js", "/Assets/app.js", "/HEALTH", "/docs/x", "/health%2e", "/x/y.ICO", "/A/b/c", "/api/../health",
 		"http://app.test//health", "*",
 	} {

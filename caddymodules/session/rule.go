@@ -67,26 +67,43 @@ type terms struct {
 }
 
 // termsOf finds what holds for the request. Of what rules set the strictest holds, of navigate the last;
-// what no rule sets is the handler's.
+// what no rule sets is the handler's. Rules hold however a path is written; what makes it easier to pass
+// counts only where nobody could read the path as another one.
 func (h *Handler) termsOf(r *http.Request) (terms, error) {
 	t := terms{outage: outageOf(h.OnOutage), csrf: true, navigate: navigateAuto}
+	if len(h.rules) == 0 {
+		return t, nil
+	}
+	readings, sure := []*http.Request{r}, canonical(r)
+	if !sure {
+		readings = append(readings, misread(r)...)
+	}
 	outage, csrf := -1, ""
 	for _, rule := range h.rules {
-		in, err := rule.matchers.match(r)
+		in, err := rule.matchers.matchAny(readings)
 		if err != nil {
 			return t, err
 		}
 		if !in {
 			continue
 		}
+		level := slices.Index(outages, rule.OnOutage)
+		milder, exactly := level >= 0 && level < int(t.outage), false
+		if sure && (milder || rule.CSRF == off) {
+			if exactly, err = rule.matchers.matchExactly(r); err != nil {
+				return t, err
+			}
+		}
 		t.require = append(t.require, rule.Require...)
 		t.idle = shorter(t.idle, time.Duration(rule.Idle))
 		t.absolute = shorter(t.absolute, time.Duration(rule.Absolute))
-		outage = max(outage, slices.Index(outages, rule.OnOutage))
+		if !milder || exactly {
+			outage = max(outage, level)
+		}
 		if rule.Navigate != "" {
 			t.navigate = rule.Navigate
 		}
-		if rule.CSRF != "" && csrf != on {
+		if rule.CSRF == on || (rule.CSRF == off && csrf != on && exactly) {
 			csrf = rule.CSRF
 		}
 	}

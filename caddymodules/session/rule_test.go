@@ -77,6 +77,42 @@ func TestRules_requireAndShorten(t *testing.T) {
 	assert.Equal(t, http.StatusOK, b.call(http.MethodGet, "/").Code)
 }
 
+// What an app may take for /admin is refused to who may not go there.
+func TestRules_holdForWhatAnAppMayRead(t *testing.T) {
+	f := open(t, "rule @admin {\nrequire groups admins\n}\nrule /only {\nrequire groups admins\n}")
+	b := f.browser()
+	b.signIn("mia")
+	as := func(target string) int { return b.send(raw(t, target)).Code }
+	for _, target := range []string{
+		"/admin/x", "/admin;a=b/x", "/admin;/x", "/;x/../admin/x", "/admin%3bx/y", "/x/..;/admin/x", `/admin\x`, "/admin%5cx", "/x%5c..%5cadmin%5cx",
+		"/admin%252fx", "/%2561dmin/x", "/x/%252e%252e/admin/x", "/admin;%252f..%252fx/y", "/admin%2fx", "/%2e/admin/x", "//admin/x",
+		"/only;x", "/only;jsessionid=1", "/x/..;x/only",
+	} {
+		assert.Equal(t, http.StatusForbidden, as(target), target)
+		assert.Nil(t, f.got, target)
+	}
+	for _, target := range []string{"/", "/x;admin/y", "/administrators", "/x%252fadmin", "/a%2fb;c"} {
+		assert.Equal(t, http.StatusOK, as(target), target)
+	}
+}
+
+// A door is open for what is written on it and nothing else.
+func TestRules_openDoorsExactly(t *testing.T) {
+	f := open(t, "on_outage strict\nrule /hook/* {\ncsrf off\non_outage ride\n}")
+	for target, opens := range map[string]bool{
+		"/hook/x": true, "/hook/a%20b": true,
+		"/hook/..;/admin": false, "/hook/x;y": false, "/hook/%252e%252e/admin": false, "/hook/..%5cadmin": false, "/hook/a%2fb": false, "/HOOK/x": false, "/x/../hook/y": false,
+	} {
+		got, err := f.termsOf(raw(t, target))
+		require.NoError(t, err)
+		want := terms{outage: sessions.Strict, navigate: navigateAuto, csrf: true}
+		if opens {
+			want = terms{outage: sessions.Ride, navigate: navigateAuto}
+		}
+		assert.Equal(t, want, got, target)
+	}
+}
+
 func TestRules_navigate(t *testing.T) {
 	f := open(t, "rule /api/* {\nnavigate off\n}\nrule /legacy/* {\nnavigate on\n}")
 	assert.Equal(t, http.StatusUnauthorized, f.do(request(http.MethodGet, "/api/x", pageHeaders...)).Code)
