@@ -138,6 +138,7 @@ func TestServeHTTP_readsGroupsAsListOrText(t *testing.T) {
 		"a list of anything":      {[]any{"staff", "admins"}, []string{"staff", "admins"}, "staff,admins"},
 		"a list with a text":      {namedList{"staff", "admins"}, []string{"staff", "admins"}, "staff,admins"},
 		"a text":                  {"staff, admins ,", []string{"staff", "admins"}, "staff,admins"},
+		"spaces in a list":        {[]string{"staff", "admins ", " "}, []string{"staff", "admins ", " "}, "staff"},
 		"nothing":                 {nil, nil, ""},
 		"an empty list":           {[]string{}, nil, ""},
 		"an empty text":           {"", nil, ""},

@@ -162,7 +162,8 @@ func authTime(value any) time.Time {
 	return time.Unix(seconds, 0)
 }
 
-// groups reads a list, or a text in which commas part the names.
+// groups reads a list, or a text in which commas part the names. Spaces around them are taken off in a
+// text only: in a list they are part of the name, and "admins " is not the group "admins".
 func groups(value any) []string {
 	var list []string
 	if elements := reflect.ValueOf(value); elements.IsValid() && elements.Kind() == reflect.Slice {
@@ -170,15 +171,11 @@ func groups(value any) []string {
 			list = append(list, caddy.ToString(elements.Index(i).Interface()))
 		}
 	} else {
-		list = strings.Split(caddy.ToString(value), ",")
-	}
-	names := list[:0]
-	for _, name := range list {
-		if name = strings.TrimSpace(name); name != "" {
-			names = append(names, name)
+		for name := range strings.SplitSeq(caddy.ToString(value), ",") {
+			list = append(list, strings.TrimSpace(name))
 		}
 	}
-	return names
+	return slices.DeleteFunc(list, func(name string) bool { return name == "" })
 }
 
 // claimValue is what an assertion can carry of a value: nil when there is nothing.
