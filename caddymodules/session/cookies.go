@@ -120,8 +120,7 @@ func (n *cookieNames) stripSet(header http.Header) {
 	}
 	kept := lines[:0:0]
 	for _, line := range lines {
-		name, _, _ := strings.Cut(line, "=")
-		if !n.ours(strings.TrimSpace(name)) {
+		if !n.ours(setName(line)) {
 			kept = append(kept, line)
 		}
 	}
@@ -130,6 +129,17 @@ func (n *cookieNames) stripSet(header http.Header) {
 		return
 	}
 	header["Set-Cookie"] = kept
+}
+
+// setName is the name under which a browser brings back the cookie of a Set-Cookie line. One without a
+// name comes back as its value alone, which then reads as a name: `=a=b` as `a=b`.
+func setName(line string) string {
+	pair, _, _ := strings.Cut(line, ";")
+	name, value, _ := strings.Cut(pair, "=")
+	if name = strings.TrimSpace(name); name == "" {
+		name, _, _ = strings.Cut(value, "=")
+	}
+	return strings.TrimSpace(name)
 }
 
 // setSession writes the cookies of a session. An empty one is left as the browser has it.

@@ -34,6 +34,8 @@ type response struct {
 func (w *response) WriteHeader(status int) {
 	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
 		w.begin(status)
+	} else {
+		w.h.cookies.stripSet(w.Header()) // early hints are a response too
 	}
 	w.ResponseWriterWrapper.WriteHeader(status)
 }
@@ -79,8 +81,9 @@ func (w *response) begin(status int) {
 	if cookies.Empty() {
 		return
 	}
-	if len(header["Cache-Control"]) == 0 {
-		header["Cache-Control"] = []string{"private"}
+	// Without a word on it, or with one on something else, a shared cache may go by Last-Modified.
+	if shareable(header["Cache-Control"], true) {
+		header.Add("Cache-Control", "private")
 	}
 	w.h.setSession(header, cookies)
 }

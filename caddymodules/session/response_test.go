@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +82,7 @@ func TestResponse_carriesNoCookiesWhereOthersMayKeepThem(t *testing.T) {
 }
 
 func TestResponse_carriesCookiesWhereNobodyElseKeepsThem(t *testing.T) {
-	for name, cache := range map[string]string{"": "private", "private, max-age=60": "private, max-age=60", "no-store": "no-store", "no-cache, max-age=0": "no-cache, max-age=0"} {
+	for name, cache := range map[string]string{"": "private", "private, max-age=60": "private, max-age=60", "no-store": "no-store", "no-cache, max-age=0": "no-cache, max-age=0", "must-revalidate": "must-revalidate, private"} {
 		t.Run("may: "+name, func(t *testing.T) {
 			f, b := rotationDue(t)
 			f.next = func(w http.ResponseWriter, _ *http.Request) error {
@@ -94,7 +96,7 @@ func TestResponse_carriesCookiesWhereNobodyElseKeepsThem(t *testing.T) {
 			w := b.call(http.MethodGet, "/")
 			assert.Len(t, w.Header()["Set-Cookie"], 2, name)
 			assert.NotEqual(t, before, b.cookies[defaultCookie], "a rotation was due")
-			assert.Equal(t, cache, w.Header().Get("Cache-Control"))
+			assert.Equal(t, cache, strings.Join(w.Header()["Cache-Control"], ", "))
 		})
 	}
 }
@@ -150,6 +152,48 @@ func TestResponse_keepsTheAppFromOurCookies(t *testing.T) {
 	b.call(http.MethodGet, "/")
 	assert.Equal(t, mine, b.cookies[defaultCookie])
 	assert.Equal(t, "dark", b.cookies["theme"])
+}
+
+// Browsers bring a cookie without a name back as its value alone, which reads as another cookie.
+func TestStripSet_goesByWhatComesBack(t *testing.T) {
+	n := newCookieNames("sid")
+	for line, stays := range map[string]bool{
+		"theme=dark": true, "=theme=dark": true, "theme": true, "": true, "=": true, "sidx=1": true, "a=sid=x": true, "==sid=x": true, "theme=sid; sid=x": true,
+		"sid=x": false, "sid": false, "sid;x=y": false, "=sid=x": false, " = sid =x; Path=/": false, "=sid": false, "=sid-rt=x": false, "=sid-login-abc=x": false,
+	} {
+		header := http.Header{"Set-Cookie": {line}}
+		n.stripSet(header)
+		assert.Equal(t, stays, len(header["Set-Cookie"]) == 1, "%q", line)
+	}
+}
+
+func TestResponse_keepsTheAppFromOurCookiesInEarlyHints(t *testing.T) {
+	f := open(t, "public /open")
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = f.ServeHTTP(w, prepare(r), handlerOf(f))
+	}))
+	server.Config.ReadHeaderTimeout = time.Minute
+	server.Start()
+	defer server.Close()
+	f.next = func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header()["Set-Cookie"] = []string{"__Host-sid=evil; Path=/; Secure", "theme=dark"}
+		w.WriteHeader(http.StatusEarlyHints)
+		clear(w.Header())
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	var hints []string
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
+		hints = append(hints, h["Set-Cookie"]...)
+		return nil
+	}})
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/open", http.NoBody)
+	require.NoError(t, err)
+	resp, err := server.Client().Do(r)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, http.StatusNoContent, resp.StatusCode)
+	assert.Equal(t, []string{"theme=dark"}, hints)
 }
 
 // A real server behind the wrapper: streams flush, and a connection can be taken over.
