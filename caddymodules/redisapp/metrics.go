@@ -40,7 +40,7 @@ func newMetrics() *metrics {
 	return &metrics{
 		states:      gauge("state", "1 for the state of the user's link: closed (healthy), half-open or open (calls are held back).", "user", "state"),
 		transitions: counter("transitions_total", "Moves of the user's link into a state.", "user", "state"),
-		calls: counter("calls_total", "Calls by how they ended: answered; refused by the server; timeout; lost with the connection; "+
+		calls: counter("calls_total", "Calls by how they ended: answered; answered with an error; refused by the server; timeout; lost with the connection; "+
 			"held (not sent: Redis is unavailable); full (not sent: too many in flight); abandoned by a caller that went away.", "user", "result"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "gatehouse", Subsystem: "redis", Name: "call_duration_seconds", Help: "How long calls took that were sent, answered or not.",

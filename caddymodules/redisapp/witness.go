@@ -74,6 +74,11 @@ func (w *witness) changed(c redislink.Change) {
 
 // warned tells what concerns the server once, though several links see it.
 func (w *witness) warned(warning redislink.Warning) {
+	if warning.Kind == redislink.CallErred {
+		w.outlets.logger().Warn("redis answered a call with an error, and others may fail like it; gatehouse_redis_calls_total counts them as error",
+			zap.String("user", w.user), zap.String("address", w.address), zap.Error(warning.Err))
+		return
+	}
 	if w.user != censusUser {
 		return
 	}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -129,6 +131,73 @@ func TestLink_isRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Without a right that scripts need no call would ever succeed, so the link is not healthy, and says why: when the
+// right is missing from the first, and when it is taken away.
+func TestLink_isRefusedItsScripts(t *testing.T) {
+	t.Parallel()
+	for _, right := range []string{"time", "evalsha", "@scripting"} {
+		t.Run(right, func(t *testing.T) {
+			t.Parallel()
+			r := devstack.RedisForTest(t, devstack.RedisOptions{ACL: []string{"user gate on >s3cret ~gh:* +@all -" + right}})
+			opts := optionsFor(r)
+			opts.Username, opts.Password = "gate", "s3cret"
+			l, j := openFor(t, opts, Settings{})
+			clock := NewScript(`return redis.call('TIME')`)
+			l.Preload(clock)
+			told := func(c Change) bool {
+				return c.State == StateOpen && errors.Is(c.Reason, ErrNoRight) && strings.Contains(c.Reason.Error(), "+time")
+			}
+			_, at := j.await(t, 0, "the missing right", told)
+
+			_, err := r.CLI("ACL", "SETUSER", "gate", "+"+right)
+			require.NoError(t, err)
+			_, at = j.awaitState(t, at, StateClosed)
+
+			_, err = r.CLI("ACL", "SETUSER", "gate", "-"+right)
+			require.NoError(t, err)
+			call := Call{Script: clock, Keys: []string{"gh:{test}:k"}}
+			require.Eventually(t, func() bool {
+				_, err = l.Eval(t.Context(), call)
+				return l.State() == StateOpen
+			}, patience, 10*time.Millisecond)
+			require.ErrorIs(t, err, ErrUnavailable)
+			_, at = j.await(t, at, "the right that was taken away", told)
+			time.Sleep(4 * probeEvery) // enough for probes to close it, if they asked too little
+			assert.Equal(t, StateOpen, l.State())
+			assert.Empty(t, j.warnings)
+
+			_, err = r.CLI("ACL", "SETUSER", "gate", "+"+right)
+			require.NoError(t, err)
+			j.awaitState(t, at, StateClosed)
+		})
+	}
+}
+
+// A script that always fails harms no other call, and yet somebody must know.
+func TestLink_warnsOfAScriptThatFails(t *testing.T) {
+	t.Parallel()
+	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	l, j, at := healthy(t, optionsFor(r), Settings{})
+	fails := Call{Script: NewScript(`return redis.call('GET')`), Keys: []string{"gh:{test}:k"}}
+	for range 20 {
+		_, err := l.Eval(t.Context(), fails)
+		require.ErrorContains(t, err, "Wrong number of args")
+		require.Error(t, l.Pipeline(t.Context(), []Call{fails})[0].Err)
+	}
+	assert.Equal(t, 40, j.count(Erred))
+	assert.Equal(t, StateClosed, l.State())
+	require.ErrorContains(t, j.awaitWarning(t, CallErred).Err, "Wrong number of args")
+	assert.Len(t, j.warnings, 1, "told once")
+
+	_, err := r.CLI("CLIENT", "KILL", "TYPE", "normal")
+	require.NoError(t, err)
+	_, at = j.awaitState(t, at, StateOpen)
+	j.awaitState(t, at, StateClosed)
+	_, err = l.Eval(t.Context(), fails)
+	require.Error(t, err)
+	assert.Len(t, j.warnings, 2, "and once more over a new connection")
 }
 
 func TestLink_readsARotatedPassword(t *testing.T) {

@@ -3,6 +3,7 @@ package redislink
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,8 +47,24 @@ func (f *life) nodes() []rueidis.Client {
 	return nodes
 }
 
-// loadScripts loads those that this connection has not been sent. That a server refuses one is no matter: EVAL
-// will say why.
+// mayRunScripts is an error when the user lacks the right to what all scripts need. Without scripts it asks nothing.
+func (w *watch) mayRunScripts(ctx context.Context) error {
+	if w.life.loaded == 0 {
+		return nil
+	}
+	call := Call{Script: rightsScript, Keys: []string{w.beat.key}}
+	err := w.life.client.Do(ctx, call.bySHA(w.life.client.B())).Error()
+	if code(err) == noScript {
+		err = w.life.client.Do(ctx, call.bySource(w.life.client.B())).Error()
+	}
+	if denied(err) {
+		return fmt.Errorf("%w: %w", ErrNoRight, err)
+	}
+	return err
+}
+
+// loadScripts loads those that this connection has not been sent. That a server refuses one is no matter:
+// mayRunScripts will say why.
 func (w *watch) loadScripts(ctx context.Context) error {
 	w.link.mu.Lock()
 	scripts := w.link.scripts[min(w.life.loaded, len(w.link.scripts)):]

@@ -55,6 +55,9 @@ const (
 	// SharedNodeID says that another process beats under this node's id, which is Detail. Two nodes with one
 	// id count as one. Cure: a data directory for each node, or "node <id>".
 	SharedNodeID
+	// CallErred says that Redis answered a call with an error that is no refusal, Err: a script fails, or a key
+	// holds what is not ours. It is told once a connection.
+	CallErred
 )
 
 // changes delivers to OnChange and to subscribers what happened, in order, from one goroutine. The queue is

@@ -41,8 +41,11 @@ var (
 type Result uint8
 
 const (
-	// Answered says that Redis replied, be it with a script's error.
+	// Answered says that Redis replied.
 	Answered Result = iota
+	// Erred says that Redis replied with another error than a refusal, such as one that a script raises:
+	// Redis is well, and yet nothing came of the call.
+	Erred
 	// Refused says that Redis replied that it cannot serve: OOM, READONLY, LOADING and the like.
 	Refused
 	// TimedOut says that no reply came before the deadline.
@@ -70,14 +73,35 @@ func Results() []Result {
 
 // String is the word for metrics.
 func (r Result) String() string {
-	return [results]string{"answered", "refused", "timeout", "lost", "held", "full", "abandoned"}[r]
+	return [results]string{"answered", "error", "refused", "timeout", "lost", "held", "full", "abandoned"}[r]
 }
 
 // refusals are the first words of error replies by which the server says that it cannot serve us now, and that
-// it executed nothing. NOPERM is one: without rights on our keys no call will ever succeed.
+// it executed nothing.
 var refusals = []string{
 	"OOM", "READONLY", "LOADING", "MISCONF", "CLUSTERDOWN", "MASTERDOWN",
-	"NOREPLICAS", "BUSY", "NOPERM", "NOAUTH",
+	"NOREPLICAS", "BUSY", noPerm, "NOAUTH",
+}
+
+// ErrNoRight is an ErrUnavailable: the user lacks the right to a command or key, and no call will succeed before
+// it has it.
+var ErrNoRight = fmt.Errorf("%w: the user lacks a right, grant it ~gh:* +@read +@write +@scripting +@connection +time", ErrUnavailable)
+
+const (
+	// noPerm is the first word of the reply to a command that the user has no right to.
+	noPerm = "NOPERM"
+	// scriptDenied begins Redis 7.0's reply to a script that calls such a command, without the ERR that rueidis
+	// takes off. Later versions, and Valkey, say noPerm.
+	scriptDenied = "The user executing the script can't "
+)
+
+// denied reports whether the error reply says that the user lacks a right, by itself or within a script.
+func denied(err error) bool {
+	var reply *rueidis.RedisError
+	if err == nil || !errors.As(err, &reply) || reply.IsNil() {
+		return false
+	}
+	return strings.HasPrefix(reply.Error(), scriptDenied) || code(err) == noPerm
 }
 
 // redirects are the first words of replies by which a Cluster moves a slot. They are no failures.
@@ -110,12 +134,14 @@ func verdict(err error) (result Result, failure bool, out error) {
 		return Answered, false, err
 	case errors.Is(err, errFull):
 		return Full, true, errFull
+	case denied(err):
+		return Refused, true, fmt.Errorf("%w: %w", ErrNoRight, err)
 	case isOneOf(err, refusals):
 		return Refused, true, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case isOneOf(err, redirects):
 		return Refused, false, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case code(err) != "":
-		return Answered, false, err
+		return Erred, false, err
 	case errors.Is(err, context.DeadlineExceeded):
 		return TimedOut, true, ErrTimeout
 	case errors.Is(err, context.Canceled):

@@ -22,6 +22,8 @@ type Link struct {
 	life    atomic.Pointer[life] // nil while there is no connection
 	changes *changes
 	arrival atomic.Pointer[Arrival] // of the newest connection
+	// unwell is set by the first error that Redis answers on a connection.
+	unwell atomic.Bool
 
 	mu      sync.Mutex
 	closing []*func()
@@ -103,6 +105,9 @@ func (l *Link) SetOpTimeout(d time.Duration) {
 func (l *Link) Preload(scripts ...*Script) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(l.scripts) == 0 {
+		l.scripts = append(l.scripts, rightsScript)
+	}
 	l.scripts = append(l.scripts, scripts...)
 }
 
@@ -267,9 +272,20 @@ func (l *Link) ended(began time.Time, err error) error {
 		l.breaker.failure(now, out)
 	case result == Answered:
 		l.breaker.success(now)
+	case result == Erred:
+		l.breaker.success(now)
+		l.erred(out)
 	}
 	if l.settings.OnCall != nil {
 		l.settings.OnCall(result, now.Sub(began))
 	}
 	return out
+}
+
+// erred warns of the first error that Redis answers on each connection: one that every call meets would be told
+// by nothing else.
+func (l *Link) erred(err error) {
+	if l.unwell.CompareAndSwap(false, true) {
+		l.warn(Warning{Kind: CallErred, Err: err})
+	}
 }

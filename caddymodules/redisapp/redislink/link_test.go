@@ -152,7 +152,8 @@ func TestLink_eval(t *testing.T) {
 	_, err = l.Eval(t.Context(), Call{Script: NewScript(`return nil`), Keys: []string{"k"}})
 	assert.True(t, rueidis.IsRedisNil(err))
 	assert.Equal(t, StateClosed, l.State())
-	assert.Equal(t, 3, j.count(Answered))
+	assert.Equal(t, 2, j.count(Answered))
+	assert.Equal(t, 1, j.count(Erred))
 	assert.False(t, l.Cluster())
 }
 

@@ -45,7 +45,7 @@ type Settings struct {
 	Now func() time.Time
 	// OnChange is told every change of state, like a subscriber that was there from the first moment.
 	OnChange func(Change)
-	// OnWarning is told what an operator should know and the link can live with.
+	// OnWarning is told what an operator should know and the link can live with, on any goroutine.
 	OnWarning func(Warning)
 	// OnCall is told every call's end, on the caller's goroutine.
 	OnCall func(Result, time.Duration)

@@ -18,6 +18,9 @@ func NewScript(source string) *Script {
 	return &Script{source: source, sha: hex.EncodeToString(sum[:])}
 }
 
+// rightsScript shows whether scripts may run and read the clock, as all of ours do. Its key gives it a slot.
+var rightsScript = NewScript("return redis.call('TIME')[1]")
+
 // Call is one run of a script. In Cluster all its keys must be of one slot.
 type Call struct {
 	Script     *Script

@@ -52,6 +52,7 @@ func (w *watch) live(ctx context.Context) (healthy bool, err error) {
 	}
 	w.life, w.arrived, w.rounds = f, false, 0
 	w.link.life.Store(f)
+	w.link.unwell.Store(false)
 	following, unfollow := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -153,8 +154,15 @@ func (w *watch) round(ctx context.Context) (good bool, err error) {
 
 // ping makes sure that a healthy link is one. Each fourth time it writes the beat.
 func (w *watch) ping(ctx context.Context) error {
+	before := w.life.loaded
 	if err := w.loadScripts(ctx); err != nil {
 		return err
+	}
+	if before == 0 {
+		if err := w.mayRunScripts(ctx); errors.Is(err, ErrNoRight) {
+			w.link.breaker.trip(err)
+			return err
+		}
 	}
 	if w.rounds++; w.rounds%beatEvery == 0 {
 		return w.writeBeat(ctx)
@@ -186,8 +194,11 @@ func (w *watch) probe(ctx context.Context) error {
 		w.link.arrival.Store(&arrival)
 		w.arrived = true
 	}
+	err := w.mayRunScripts(ctx)
 	began := time.Now()
-	err := w.writeBeat(ctx)
+	if err == nil {
+		err = w.writeBeat(ctx)
+	}
 	if err == nil && w.life.cluster {
 		err = w.life.pingAll(ctx)
 	}
