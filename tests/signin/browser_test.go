@@ -55,28 +55,28 @@ func TestBrowser_signsInAndOut(t *testing.T) {
 	ctx := browse(t)
 	body := func() string { return get(t, ctx, chromedp.TextContent("body")) }
 
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.urls[0]+"/orders?page=2"), chromedp.WaitVisible(`button[value="adam"]`)))
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.url(0)+"/orders?page=2"), chromedp.WaitVisible(`button[value="adam"]`)))
 	require.Contains(t, get(t, ctx, chromedp.Location()), s.idp.Issuer())
 	_, err := chromedp.RunResponse(ctx, chromedp.Click(`button[value="adam"]`))
 	require.NoError(t, err)
-	require.Equal(t, s.urls[0]+"/orders?page=2", get(t, ctx, chromedp.Location()))
+	require.Equal(t, s.url(0)+"/orders?page=2", get(t, ctx, chromedp.Location()))
 	require.Contains(t, body(), "dev:adam")
 	screenshot(t, ctx, "signed-in")
 	require.Empty(t, get(t, ctx, chromedp.Evaluate[string](`document.cookie`)), "scripts see no cookie of ours")
 
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.urls[1]+"/other")))
-	require.Equal(t, s.urls[1]+"/other", get(t, ctx, chromedp.Location()), "cookies ignore ports, so the other node knows them")
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.url(1)+"/other")))
+	require.Equal(t, s.url(1)+"/other", get(t, ctx, chromedp.Location()), "cookies ignore ports, so the other node knows them")
 	require.Contains(t, body(), "dev:adam")
 
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.urls[1]+"/_auth/logout"), chromedp.WaitVisible("form button")))
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.url(1)+"/_auth/logout"), chromedp.WaitVisible("form button")))
 	screenshot(t, ctx, "logout")
 	require.NoError(t, chromedp.Do(ctx, chromedp.Click("form button")))
-	require.Eventually(t, func() bool { return get(t, ctx, chromedp.Location()) == s.urls[1]+"/health" }, 30*time.Second, 100*time.Millisecond, "signed out")
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.urls[0]+"/_auth/session")))
+	require.Eventually(t, func() bool { return get(t, ctx, chromedp.Location()) == s.url(1)+"/health" }, 30*time.Second, 100*time.Millisecond, "signed out")
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.url(0)+"/_auth/session")))
 	require.Contains(t, body(), `"reason":"none"`, "the cookies are gone")
 
 	// A callback that no login has asked for.
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.urls[0]+"/_auth/callback/dev?code=x&state=y"), chromedp.WaitVisible("main a.button")))
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.url(0)+"/_auth/callback/dev?code=x&state=y"), chromedp.WaitVisible("main a.button")))
 	require.Contains(t, body(), "not signed in yet")
 	screenshot(t, ctx, "no-login-under-way")
 }

@@ -56,7 +56,7 @@ func (p *person) send(node int, method, path string, lost bool, headers ...map[s
 		header.Add("Cookie", name+"="+value)
 	}
 	p.mu.Unlock()
-	resp, body, err := p.do(p.t.Context(), method, p.urls[node]+path, header)
+	resp, body, err := p.do(p.t.Context(), method, p.url(node)+path, header)
 	if err != nil {
 		return answer{err: err}
 	}

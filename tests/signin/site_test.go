@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,15 @@ type site struct {
 	address           string
 	lines, up, binary string
 	redisURL          string
+
+	mu sync.RWMutex // guards urls: nodes are added while people work
+}
+
+// url is where a node answers.
+func (s *site) url(node int) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.urls[node]
 }
 
 // start runs a site of two nodes. The lines are of the session block.
@@ -90,7 +100,9 @@ func (s *site) addNode() int {
 	port := devstack.PortForTest(s.t)
 	i := len(s.nodes)
 	url := fmt.Sprintf("%s:%d", s.address, port.Number)
+	s.mu.Lock()
 	s.urls = append(s.urls, url)
+	s.mu.Unlock()
 	callbacks := make([]string, len(s.urls))
 	for i, url := range s.urls {
 		callbacks[i] = url + "/_auth/callback/dev"

@@ -46,7 +46,7 @@ func TestNodes_restart(t *testing.T) {
 		require.NoError(t, s.nodes[i].Restart(context.Background()))
 		require.Equal(t, "dev:adam", p.seen(p.call(i, "/")).Headers.Get("X-Auth-User"))
 	}
-	require.NoError(t, s.nodes[0].Reload(t.Context(), s.caddyfile(s.urls[0])))
+	require.NoError(t, s.nodes[0].Reload(t.Context(), s.caddyfile(s.url(0))))
 	p.seen(p.call(0, "/"))
 	p.seen(p.call(s.addNode(), "/"))
 }
