@@ -118,13 +118,20 @@ func (c *visit) tooManyCookies(w http.ResponseWriter) error {
 // answer writes an answer in the form that the client reads, or leaves it to handle_errors.
 func (c *visit) answer(w http.ResponseWriter, a *answer) error {
 	if c.h.Errors == errorsHandle {
-		w.Header().Set("Cache-Control", "no-store")
+		c.ours(w.Header())
 		return caddyhttp.Error(a.status, a.cause)
 	}
 	if a.page.Title != "" && (c.kind == navigation || c.kind == form) {
 		return c.page(w, a.status, a.page)
 	}
 	return c.problem(w, a.status, problem{Reason: a.reason, Login: a.login})
+}
+
+// ours adds what all answers of this handler have: no cache may keep them, and pages of the origins in
+// `cors` may read them.
+func (c *visit) ours(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	c.h.share(h, c.from)
 }
 
 // problem writes a problem.
@@ -141,7 +148,7 @@ func (c *visit) json(w http.ResponseWriter, status int, contentType string, valu
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
+	c.ours(h)
 	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n')) // a client that went away is told nothing
 	return nil
@@ -151,7 +158,7 @@ func (c *visit) json(w http.ResponseWriter, status int, contentType string, valu
 func (c *visit) redirect(w http.ResponseWriter, status int, address string) error {
 	h := w.Header()
 	h.Set("Location", address)
-	h.Set("Cache-Control", "no-store")
+	c.ours(h)
 	h.Set("Referrer-Policy", "no-referrer")
 	w.WriteHeader(status)
 	return nil

@@ -54,6 +54,7 @@ func init() {
 //	        csrf      on|off
 //	    }
 //	    trusted_origins <scheme://host>...
+//	    cors            <scheme://host>...
 //	    after_login     <path>
 //	    after_logout    <path>
 //	    logout          local|rp
@@ -63,8 +64,8 @@ func init() {
 //	    max_copies      <n>
 //	}
 //
-// origin, secret, provider, allow, auth_params, public, passive, rule, require and trusted_origins may
-// be repeated.
+// origin, secret, provider, allow, auth_params, public, passive, rule, require, trusted_origins and cors
+// may be repeated.
 func parseCaddyfile(d httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	d.Next() // directive name
 	if d.NextArg() {
@@ -90,7 +91,7 @@ type option[T any] struct {
 }
 
 // unbuilt are the settings that are specified, but not built yet.
-var unbuilt = []string{"audience", "cors", "recheck", "streams", "tokens", "wait_replicas"}
+var unbuilt = []string{"audience", "recheck", "streams", "tokens", "wait_replicas"}
 
 func handlerOptions() map[string]option[Handler] {
 	return map[string]option[Handler]{
@@ -111,6 +112,7 @@ func handlerOptions() map[string]option[Handler] {
 		"passive":         {usage: "passive @poll", repeat: true, parse: parsePassive},
 		"rule":            {block: true, repeat: true, parse: parseRule},
 		"trusted_origins": {usage: "trusted_origins https://admin.example.com", repeat: true, parse: list(func(h *Handler) *[]string { return &h.TrustedOrigins })},
+		"cors":            {usage: "cors https://console.example.com", repeat: true, parse: list(func(h *Handler) *[]string { return &h.CORS })},
 		"after_login":     {usage: "after_login /", parse: text(func(h *Handler) *string { return &h.AfterLogin })},
 		"after_logout":    {usage: "after_logout /bye", parse: text(func(h *Handler) *string { return &h.AfterLogout })},
 		"logout":          {usage: "logout rp", parse: text(func(h *Handler) *string { return &h.Logout })},

@@ -12,7 +12,10 @@ import (
 
 // ServeHTTP finds out who a request belongs to and passes it on, or answers it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	c := visit{h: h, r: r, sent: original(r), at: originOf(r), kind: kindOf(r)}
+	c := visit{h: h, r: r, sent: original(r), at: originOf(r), kind: kindOf(r), from: h.sharedWith(r)}
+	if c.preflight() {
+		return c.allow(w) // it has no cookies, so it comes before all that asks for some
+	}
 	c.cookies = h.cookies.take(r.Header)
 	if c.cookies.count > maxCookies {
 		return c.tooManyCookies(w)
@@ -52,9 +55,11 @@ type visit struct {
 	h *Handler
 	r *http.Request
 	// sent is the request as the client sent it, before rewrites.
-	sent    *http.Request
-	at      origin
-	kind    kind
+	sent *http.Request
+	at   origin
+	kind kind
+	// from is the origin of `cors` whose page has made the request, if one has.
+	from    string
 	cookies presented
 	terms   terms
 }
@@ -131,9 +136,12 @@ func (c *visit) pass(w http.ResponseWriter, next caddyhttp.Handler, v *sessions.
 func (c *visit) forward(w http.ResponseWriter, next caddyhttp.Handler, v *sessions.Verdict) error {
 	rw := &response{
 		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
-		h:                     c.h, ctx: c.r.Context(), verdict: v, upgrade: upgrades(c.r),
+		h:                     c.h, ctx: c.r.Context(), verdict: v, upgrade: upgrades(c.r), from: c.from,
 	}
 	if err := next.ServeHTTP(rw, c.r); err != nil {
+		if !rw.begun {
+			c.h.share(w.Header(), c.from)
+		}
 		return err // whoever renders it may let it be cached
 	}
 	// Who wrote nothing leaves the response to those outside.

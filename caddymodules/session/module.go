@@ -109,6 +109,12 @@ type Handler struct {
 	// TrustedOrigins may send requests that change something, and open WebSockets, from their pages.
 	TrustedOrigins []string `json:"trusted_origins,omitempty"`
 
+	// CORS are the origins, such as `https://console.example`, whose pages may read responses and send
+	// requests with cookies. They are trusted like TrustedOrigins. Their preflights are answered here,
+	// 204, and responses get CORS headers unless the app has set Access-Control-Allow-Origin. Browsers
+	// send our cookies, which are SameSite=Lax, from origins of the same site alone. Default: none.
+	CORS []string `json:"cors,omitempty"`
+
 	// AfterLogin is where a login leads that began nowhere. Default: /.
 	AfterLogin string `json:"after_login,omitempty"`
 
@@ -145,6 +151,7 @@ type Handler struct {
 	rules       []*rule
 	csrf        *http.CrossOriginProtection
 	trusted     map[string]bool
+	cors        map[string]bool
 	manager     *sessions.Manager
 	kept        *kept
 	metrics     *metrics

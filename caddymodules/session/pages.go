@@ -75,7 +75,7 @@ func (c *visit) page(w http.ResponseWriter, status int, p page) error {
 	if p.Post {
 		h.Set("Referrer-Policy", "same-origin")
 	}
-	h.Set("Cache-Control", "no-store")
+	c.ours(h)
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes()) // a client that went away is told nothing
 	return nil

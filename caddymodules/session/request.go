@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -150,33 +151,28 @@ func (o origin) secure() bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// readOrigins makes the sets of origins at which people sign in, and whose pages are trusted.
+// readOrigins makes the sets of origins at which people sign in, whose pages are trusted, and whose
+// pages may read responses. All of them may send what changes something.
 func (h *Handler) readOrigins() error {
 	h.csrf = http.NewCrossOriginProtection()
-	h.origins = make(map[string]bool, len(h.Origins))
-	repl := caddy.NewReplacer()
-	for _, text := range h.Origins {
-		o, err := parseOrigin(repl.ReplaceKnown(text, ""))
-		if err != nil {
-			return err
+	for _, setting := range []struct {
+		name    string
+		origins []string
+		set     *map[string]bool
+	}{{"origin", h.Origins, &h.origins}, {"trusted_origins", h.TrustedOrigins, &h.trusted}, {"cors", h.CORS, &h.cors}} {
+		for _, text := range setting.origins {
+			o, err := parseOrigin(caddy.NewReplacer().ReplaceKnown(text, ""))
+			if err != nil {
+				return fmt.Errorf("%s: %w", setting.name, err)
+			}
+			if err := h.csrf.AddTrustedOrigin(o); err != nil {
+				return fmt.Errorf("%s: %w", setting.name, err)
+			}
+			if *setting.set == nil {
+				*setting.set = make(map[string]bool)
+			}
+			(*setting.set)[o] = true
 		}
-		h.origins[o] = true
-		if err := h.csrf.AddTrustedOrigin(o); err != nil {
-			return err
-		}
-	}
-	for _, text := range h.TrustedOrigins {
-		o, err := parseOrigin(repl.ReplaceKnown(text, ""))
-		if err != nil {
-			return err
-		}
-		if err := h.csrf.AddTrustedOrigin(o); err != nil {
-			return err
-		}
-		if h.trusted == nil {
-			h.trusted = make(map[string]bool)
-		}
-		h.trusted[o] = true
 	}
 	return nil
 }
@@ -194,7 +190,7 @@ func (h *Handler) crossSite(r *http.Request, at origin) bool {
 				return true
 			}
 		}
-		if len(from) > 1 || (from[0] != at.String() && !h.origins[from[0]] && !h.trusted[from[0]]) {
+		if len(from) > 1 || (from[0] != at.String() && !h.origins[from[0]] && !h.trusted[from[0]] && !h.cors[from[0]]) {
 			return true
 		}
 	}

@@ -14,7 +14,8 @@ import (
 )
 
 // response keeps an app from setting our cookies, and adds those that go with the session at the last
-// moment: only then is it known whether the response may carry them.
+// moment: only then is it known whether the response may carry them. So it does with CORS headers, which
+// the app may have set.
 //
 // It is not pooled. A handler that writes after it has returned is wrong, but must not be able to
 // write into another request's response.
@@ -27,7 +28,9 @@ type response struct {
 	// upgrade says that the response may become a connection of another protocol, also by status 200
 	// as over HTTP/2.
 	upgrade bool
-	begun   bool
+	// from is the origin of `cors` whose page waits for the response, if one does.
+	from  string
+	begun bool
 }
 
 // WriteHeader adds the cookies to a final response. 101 is one; other 1xx are not.
@@ -65,7 +68,7 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(w.ResponseWriter).Hijack()
 }
 
-// begin decides on cookies, once.
+// begin decides on cookies, and on who may read the response, once.
 func (w *response) begin(status int) {
 	if w.begun {
 		return
@@ -73,6 +76,7 @@ func (w *response) begin(status int) {
 	w.begun = true
 	header := w.Header()
 	w.h.cookies.stripSet(header)
+	w.h.share(header, w.from)
 	if w.verdict.Standing != sessions.SignedIn || w.upgrade || !mayCarry(status, header) {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/oidc"
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/sessions"
@@ -98,6 +99,7 @@ var (
 	cookieForm   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 	providerForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 	spaceForm    = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+	hostForm     = regexp.MustCompile(`^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?$`)
 	claimForm    = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,128}$`)
 )
 
@@ -159,7 +161,7 @@ func (h *Handler) validateNames() error {
 	for _, setting := range []struct {
 		name    string
 		origins []string
-	}{{"origin", h.Origins}, {"trusted_origins", h.TrustedOrigins}} {
+	}{{"origin", h.Origins}, {"trusted_origins", h.TrustedOrigins}, {"cors", h.CORS}} {
 		for _, text := range setting.origins {
 			if strings.Contains(text, "{") {
 				continue // judged when its placeholders are replaced
@@ -175,8 +177,8 @@ func (h *Handler) validateNames() error {
 // parseOrigin reads scheme, host and port, and writes them as browsers do.
 func parseOrigin(text string) (string, error) {
 	u, err := url.Parse(text)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil ||
-		(u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" || strings.Contains(u.Host, "*") {
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") ||
+		!strings.EqualFold(strings.TrimSuffix(text, "/"), u.Scheme+"://"+u.Host) || !hostForm.MatchString(u.Host) {
 		return "", fmt.Errorf("%q is not an origin: write scheme and host, as in: https://app.example.com", text)
 	}
 	host := strings.ToLower(u.Host)
@@ -340,6 +342,11 @@ func (h *Handler) readSecrets() error {
 func (h *Handler) warn() {
 	if !strings.HasPrefix(h.Cookie, hostPrefix) {
 		h.logger.Warn("the cookie's name does not begin with __Host-, so a sibling subdomain could plant one: use the default name")
+	}
+	for o := range h.cors {
+		if scheme, host, _ := strings.Cut(o, "://"); !(origin{scheme, host}).secure() {
+			h.logger.Warn("cors shares what people see with a page that comes by plain http, which anybody on the way can replace: use https", zap.String("origin", o))
+		}
 	}
 	if h.kept.link == nil {
 		h.logger.Warn("sessions are kept in this process alone: other nodes do not know them, and a restart signs everybody out; configure the global option redis to share them")
