@@ -44,10 +44,9 @@ func (s *Store) LinkUp(kept bool) {
 		s.setMode(Exact)
 		return
 	}
-	s.outages++
-	s.local.BeginHandOver(s.outages)
+	outage := s.local.BeginHandOver()
 	if !kept && !first {
-		s.lost.Store(s.outages)
+		s.lost.Store(outage)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel

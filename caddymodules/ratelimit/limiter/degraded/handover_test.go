@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter"
+	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter/degraded"
+	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter/localstore"
 )
 
 // The first request for a key takes along what the key owes, however slow the rest is.
@@ -61,4 +63,32 @@ func TestHandOver_mergesThatWereExecutedAreNotRepeated(t *testing.T) {
 	require.True(t, c.take(n, p, "k").Degraded)
 	n.link.refusesTakes.Store(false)
 	require.EqualValues(t, 20-5-1-1, c.take(n, p, "k").Remaining)
+}
+
+// A reload that signs in otherwise makes a new store over the counts of the old one. What was new after the
+// old one's outages is told in the new one's, if the shared store loses its data then.
+func TestHandOver_outagesAreCountedOverReloads(t *testing.T) {
+	p := policy(t, limiter.Limit{Algorithm: limiter.Log, Rate: 20, Period: time.Hour}, limiter.Share)
+	c := newCluster(t, 1)
+	local := localstore.New(localstore.Options{Now: c.clock.Now})
+	open := func() *node {
+		l := &link{Model: c.model}
+		l.holdsMerges.Store(true)
+		n := &node{link: l, Store: degraded.New(l, local, place{1, 0}, degraded.Options{HandOver: time.Hour})}
+		t.Cleanup(n.Close)
+		n.LinkUp(true)
+		return n
+	}
+	before := open()
+	before.LinkDown()
+	before.LinkUp(true)
+	for range 5 {
+		require.True(t, c.take(before, p, "k").Allowed)
+	}
+
+	after := open()
+	after.LinkDown()
+	c.model.Clear()
+	after.LinkUp(false)
+	require.EqualValues(t, 20-5-1, c.take(after, p, "k").Remaining)
 }

@@ -77,8 +77,7 @@ type Store struct {
 	lost atomic.Uint32
 
 	mu       sync.Mutex // guards the transitions below
-	outages  uint32
-	served   bool // the shared store has been up at least once
+	served   bool       // the shared store has been up at least once
 	cancel   context.CancelFunc
 	handover sync.WaitGroup
 	closed   bool
@@ -259,6 +258,9 @@ func (s *Store) takeMixed(ctx context.Context, claims []limiter.Claim, take func
 	}
 	if err != nil || !limiter.Allowed(shared.claims) {
 		_ = s.local.Refund(ctx, own.claims) // the local store's Refund cannot fail
+		for _, i := range own.from {
+			claims[i].Decision.Remaining += claims[i].Cost
+		}
 	}
 	return err
 }

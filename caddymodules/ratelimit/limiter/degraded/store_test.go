@@ -192,7 +192,8 @@ func TestStore_localAndSharedClaimsTogether(t *testing.T) {
 	o, s, allowed = take(n.TakeAlone)
 	require.False(t, allowed, "the share of the shared limit is 4")
 	require.True(t, o.Allowed)
-	_, _, _ = o, s, allowed
+	require.EqualValues(t, 2, o.Remaining, "it was given back")
+	require.False(t, s.Allowed)
 
 	c.up(true)
 	c.settled()

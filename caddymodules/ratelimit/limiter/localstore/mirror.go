@@ -88,9 +88,9 @@ type Clock struct {
 	Lost uint32
 }
 
-// BeginHandOver says that the outage of this number, from 1, is over: keys that are new from now on
-// are known to the shared store.
-func (s *Store) BeginHandOver(outage uint32) { s.outage.Store(outage) }
+// BeginHandOver says that an outage is over, and returns its number, from 1: keys that are new from now
+// on are known to the shared store. The numbers are this store's, which survives those that use it.
+func (s *Store) BeginHandOver() (outage uint32) { return s.outage.Add(1) }
 
 // Drain takes out what the shared store has to be told of the claims' keys, appended to merges.
 func (s *Store) Drain(merges []limiter.Merge, claims []limiter.Claim, clock Clock) []limiter.Merge {
@@ -126,10 +126,10 @@ func (s *Store) DrainSome(merges []limiter.Merge, most int, clock Clock) (_ []li
 	return merges, true
 }
 
-// drain appends what the cell owes. Its shard must be locked.
+// drain appends what the cell owes. Its shard must be locked. What is this node's own is nobody else's.
 func (s *Store) drain(merges []limiter.Merge, c *cell, now int64, clock Clock) []limiter.Merge {
 	lost := clock.Lost != 0 && c.outage != clock.Lost
-	if !c.alone && !lost || c.overflow {
+	if !c.alone && !lost || c.overflow || c.policy.Local {
 		return merges
 	}
 	m := limiter.Merge{Key: c.id.key, Policy: c.policy}

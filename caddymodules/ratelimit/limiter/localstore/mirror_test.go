@@ -130,7 +130,7 @@ func TestDrain_tellsAStoreThatLostItsDataEverything(t *testing.T) {
 	for range 20 {
 		n.ask()
 	}
-	n.local.BeginHandOver(1)
+	n.local.BeginHandOver()
 	merges := n.drain(1)
 	require.Len(t, merges, 1)
 	token, _ := n.whole.Scale()
@@ -143,11 +143,22 @@ func TestDrain_tellsAStoreThatLostItsDataEverything(t *testing.T) {
 		w.ask()
 	}
 	admitted := w.alone()
-	w.local.BeginHandOver(1)
+	w.local.BeginHandOver()
 	merges = w.drain(1)
 	require.Len(t, merges, 1)
 	require.Len(t, merges[0].Times, 20+admitted)
 	require.Equal(t, w.clock.Now().UnixMicro()+7, merges[0].Times[0], "on the shared store's clock")
+}
+
+// Zones that each node counts for itself stay out of the shared store, whatever that has lost.
+func TestDrain_tellsNobodyOfLocalPolicies(t *testing.T) {
+	n := newNode(t, limiter.Limit{Algorithm: limiter.Log, Rate: 100, Period: time.Hour}, 2)
+	n.whole.Local = true
+	require.NoError(t, n.local.Take(context.Background(), []limiter.Claim{{Key: keyOf(1), Policy: n.whole, Cost: 1}}))
+	require.Empty(t, n.drain(n.local.BeginHandOver()))
+	merges, done := n.local.DrainSome(nil, 10, localstore.Clock{Lost: n.local.BeginHandOver()})
+	require.Empty(t, merges)
+	require.True(t, done)
 }
 
 // A call that was given up, or charged by both stores, is not told of again.
