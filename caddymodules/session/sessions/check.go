@@ -33,6 +33,10 @@ type check struct {
 }
 
 func (c *check) decide(ctx context.Context, v *Verdict) {
+	if c.m.node.revoked.postponed(v.cookie.Selector, c.now) {
+		v.Reason = ReasonRevoked
+		return
+	}
 	known := c.look(v.cookie.Selector)
 	if known.alone {
 		done, err := c.fromCopy(ctx, v, known)

@@ -133,6 +133,7 @@ func (m *Manager) Logout(ctx context.Context, r Request) (*Session, error) {
 		if !m.node.revoked.postpone(end, session != nil) {
 			return session, fmt.Errorf("end session: too many are waiting for the store: %w", err)
 		}
+		m.node.flusher.wake() // a single call that was lost is no outage, after which all is told anyway
 		return session, fmt.Errorf("end session: %w", err)
 	}
 	return session, nil

@@ -1,6 +1,7 @@
 package sessions_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -262,6 +263,56 @@ func TestLogout_inAnOutage(t *testing.T) {
 	w.mend()
 	refused(t, b.ask(w.nodes[1]), sessions.ReasonRevoked)
 	require.Equal(t, sessions.SignedIn, bystander.ask(w.nodes[1]).Standing)
+}
+
+// TestLogout_holdsThoughOneCallWasLost: that is no outage yet, so that copies still count; not this one.
+func TestLogout_holdsThoughOneCallWasLost(t *testing.T) {
+	for name, lose := range map[string]func(*sessionstest.Faulty){
+		"on the way there": func(f *sessionstest.Faulty) { f.CutWith(sessions.ErrUnanswered) },
+		"on the way back":  (*sessionstest.Faulty).Deafen,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 2)
+			b := w.login(w.nodes[0])
+			b.visit(w.nodes[0])
+			lose(w.nodes[0].link)
+			_, err := w.nodes[0].Logout(t.Context(), b.request())
+			require.ErrorIs(t, err, sessions.ErrUnanswered)
+			w.nodes[0].link.Mend()
+			require.False(t, w.nodes[0].node.Away())
+			for _, change := range []func(*sessions.Request){func(*sessions.Request) {}, passive, outage(sessions.StrictAlways)} {
+				refused(t, b.ask(w.nodes[0], change), sessions.ReasonRevoked)
+			}
+
+			require.NoError(t, w.nodes[0].node.FlushDue(t.Context()))
+			for _, e := range w.nodes {
+				refused(t, b.ask(e), sessions.ReasonRevoked)
+			}
+		})
+	}
+}
+
+// TestLogout_wakesWhoTellsTheStore: who sleeps until activity is due is not waited for.
+func TestLogout_wakesWhoTellsTheStore(t *testing.T) {
+	w := newWorld(t, 2)
+	b := w.login(w.nodes[0])
+	b.visit(w.nodes[0])
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.nodes[0].node.Run(ctx)
+	}()
+	defer func() {
+		stop()
+		<-ended
+	}()
+	time.Sleep(100 * time.Millisecond) // that it sleeps cannot be seen; too short a wait only proves less
+	w.nodes[0].link.CutWith(sessions.ErrUnanswered)
+	_, err := w.nodes[0].Logout(t.Context(), b.request())
+	require.ErrorIs(t, err, sessions.ErrUnanswered)
+	w.nodes[0].link.Mend()
+	require.Eventually(t, func() bool { return b.ask(w.nodes[1]).Reason == sessions.ReasonRevoked }, 20*time.Second, 5*time.Millisecond)
 }
 
 // TestReturn_idleVerdictsWaitForAllNodes: while the store was away the session was used on one node

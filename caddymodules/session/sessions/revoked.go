@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,8 @@ type revocations struct {
 	mu      sync.Mutex
 	until   map[Selector]time.Time
 	pending map[Selector]End
+	// unheard is how many are pending, for the many requests at which none is.
+	unheard atomic.Int32
 }
 
 func newRevocations() *revocations {
@@ -70,7 +73,21 @@ func (r *revocations) postpone(end End, sure bool) bool {
 		return false
 	}
 	r.pending[end.Selector] = end
+	r.unheard.Store(int32(len(r.pending)))
 	return true
+}
+
+// postponed says whether a session was revoked here and the store has not heard of it: until then the
+// store, and the copy that it stands by, would say yes.
+func (r *revocations) postponed(selector Selector, now time.Time) bool {
+	if r.unheard.Load() == 0 {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, pending := r.pending[selector]
+	until, ok := r.until[selector] // of guesses there is none
+	return pending && ok && now.Before(until)
 }
 
 // waiting is one revocation that the store has not heard of.
@@ -87,6 +104,7 @@ func (r *revocations) done(selector Selector) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.pending, selector)
+	r.unheard.Store(int32(len(r.pending)))
 }
 
 // reassert tells the store the revocations that it has missed.
@@ -100,6 +118,9 @@ func (n *Node) reassert(ctx context.Context) error {
 		if err != nil {
 			n.failed(err)
 			return err
+		}
+		if record != nil {
+			n.drop(end.Selector) // word of it may still be on its way to the copy
 		}
 		n.revoked.done(end.Selector)
 		if record != nil {
