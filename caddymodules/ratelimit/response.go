@@ -60,8 +60,8 @@ func (w *response) begin(status int) {
 }
 
 // addFields adds the values of RateLimit-Policy and RateLimit to those that are there, for nothing
-// of the upstream's is replaced. There are none when all zones fail open. Scripts of other origins may read them if they may read the
-// response at all.
+// of the upstream's is replaced. There are none when all zones fail open. Scripts of other origins may
+// read them if they may read the response at all.
 func addFields(h http.Header, values []string, exposed string) {
 	if values[0] == "" {
 		return
