@@ -28,29 +28,31 @@ func (s *Store) Observe(claims []limiter.Claim, nodes int, handover bool) {
 			x.cell = x.shard.place(x.id, c.Policy, now)
 		}
 		x.cell.policy = c.Policy.Whole()
+		// A cell that keys share holds the most of any of them.
+		keep := handover || x.cell.overflow
 		if x.cell.window == nil {
-			x.cell.observeBucket(c, now, handover)
+			x.cell.observeBucket(c, now, keep)
 			continue
 		}
-		x.cell.observeWindow(c, now, int64(nodes), charged && !handover, handover)
+		x.cell.observeWindow(c, now, int64(nodes), charged && !handover, keep)
 		x.shard.account(x.cell)
 	}
 }
 
-func (c *cell) observeBucket(claim *limiter.Claim, now int64, handover bool) {
+func (c *cell) observeBucket(claim *limiter.Claim, now int64, keep bool) {
 	if c.alone {
 		// Admitted alone since the question was asked: that is still owed.
 		return
 	}
 	full := now + claim.Decision.ResetAfter.Microseconds()
-	if handover && !c.mirrored && fullAt(c.bucket, now) > full {
+	if keep && (!c.mirrored && fullAt(c.bucket, now) > full || c.mirrored && c.base > full) {
 		return
 	}
 	c.mirrored, c.base = true, full
 }
 
 // observeWindow counts the claim as this node's own when it was charged by the shared store alone.
-func (c *cell) observeWindow(claim *limiter.Claim, now, nodes int64, charged, handover bool) {
+func (c *cell) observeWindow(claim *limiter.Claim, now, nodes int64, charged, keep bool) {
 	w, p := c.window, claim.Policy
 	var own int64
 	if p.Algorithm == limiter.Log {
@@ -69,7 +71,7 @@ func (c *cell) observeWindow(claim *limiter.Claim, now, nodes int64, charged, ha
 	}
 	used := claim.Decision.Quota - claim.Decision.Remaining
 	foreign := limiter.Foreign{Count: max(0, (used+nodes-1)/nodes-own), At: now}
-	if handover {
+	if keep {
 		foreign.Count = max(foreign.Count, w.foreign.Left(now, p))
 	}
 	w.foreign = foreign

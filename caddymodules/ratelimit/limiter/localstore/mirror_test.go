@@ -221,3 +221,30 @@ func slicesEvents(m limiter.Merge) (n int64) {
 	}
 	return n
 }
+
+// What one key of a shared cell has spent is not given back by what is heard of another.
+func TestObserve_keysThatShareACellDoNotFreeEachOther(t *testing.T) {
+	clock := limitertest.NewClock()
+	s := localstore.New(localstore.Options{MaxKeys: 64, Now: clock.Now})
+	p := policy(t, limiter.Limit{Algorithm: limiter.GCRA, Rate: 1, Period: time.Hour})
+	for n := range 5000 {
+		take(t, s, p, n) // full, and every key in it is being refused
+	}
+	p2 := policy(t, limiter.Limit{Algorithm: limiter.GCRA, Rate: 10, Period: time.Hour})
+	p2.Zone = "another" // whose shared cells are still unused
+	heard := func(key limiter.Key, reset time.Duration) []limiter.Claim {
+		return []limiter.Claim{{Key: key, Policy: p2, Cost: 1, Decision: limiter.Decision{Decided: true, Allowed: true, ResetAfter: reset}}}
+	}
+	spent := keyOf(1_000_000)
+	other := spent
+	for n := 1_000_001; other == spent; n++ {
+		if k := keyOf(n); k[0]%64 == spent[0]%64 && k[1]%16 == spent[1]%16 {
+			other = k
+		}
+	}
+	s.Observe(heard(spent, time.Hour), 1, false)
+	s.Observe(heard(other, time.Minute), 1, false)
+	claims := []limiter.Claim{{Key: spent, Policy: p2, Cost: 1}}
+	s.TakeAlone(claims)
+	require.False(t, claims[0].Decision.Allowed)
+}
