@@ -47,10 +47,13 @@ func startShipped(t *testing.T) *shipped {
 	return s
 }
 
-func (s *shipped) get(node int, path string) (*http.Response, []byte) {
+func (s *shipped) get(node int, path string, header ...string) (*http.Response, []byte) {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.urls[node]+path, http.NoBody)
 	require.NoError(s.t, err)
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Add(header[i], header[i+1])
+	}
 	resp, err := s.client.Do(req)
 	require.NoError(s.t, err)
 	defer resp.Body.Close()
@@ -101,7 +104,7 @@ func TestShipped_limits(t *testing.T) {
 
 func TestShipped_headers(t *testing.T) {
 	s := startShipped(t)
-	resp, body := s.get(0, "/page")
+	resp, body := s.get(0, "/page", "Forwarded", "for=203.0.113.9;host=evil.example", "X-Real-Ip", "203.0.113.9", "X-Forwarded-For", "203.0.113.9")
 	require.Equal(t, "nosniff", resp.Header.Get("X-Content-Type-Options"))
 	require.NotEmpty(t, resp.Header.Get("Content-Security-Policy"))
 	require.NotEmpty(t, resp.Header.Get("Referrer-Policy"))
@@ -112,4 +115,7 @@ func TestShipped_headers(t *testing.T) {
 	var seen upstream.Answer
 	require.NoError(t, json.Unmarshal(body, &seen))
 	require.Equal(t, []string{id}, seen.Headers["X-Request-Id"], "the app knows the request by the same id")
+	require.Equal(t, []string{"127.0.0.1"}, seen.Headers["X-Forwarded-For"], "nobody's word but the edge's")
+	require.NotContains(t, seen.Headers, "Forwarded")
+	require.NotContains(t, seen.Headers, "X-Real-Ip")
 }
