@@ -110,8 +110,8 @@ soak: ## hours of steady load (build tag soak)
 
 # tagged runs the tests behind a build tag. A suite that does not exist is an error, not a success.
 define tagged
-	@files=$$(grep -rlE --include='*_test.go' '^//go:build .*\<$(1)\>' tests) || \
-	{ echo 'there is no $(1) suite yet: no test under tests/ has the build tag $(1)' >&2; exit 1; }; \
+	@files=$$(grep -rlE --include='*_test.go' '^//go:build .*\<$(1)\>' tests caddymodules) || \
+	{ echo 'there is no $(1) suite yet: no test has the build tag $(1)' >&2; exit 1; }; \
 	go test -tags nobadger,nomysql,nopgx,$(1) -timeout $(TAGGED_TIMEOUT) -count=1 -p 1 -v \
 		$$(for f in $$files; do echo "./$${f%/*}"; done | sort -u)
 endef
