@@ -29,9 +29,9 @@ func (r *run) guide(w io.Writer) {
 	fmt.Fprintf(w, "  logs      %s\n", short(r.state.path("node*", "gatehouse.log")))
 	fmt.Fprintf(w, `
 Things to try, in another terminal. This machine counts as a load balancer here, so each number below is
-another client: "try 1" begins 8 sign-ins at each node as client 203.0.113.1, where 10 in 15 minutes are allowed.
+another client: "try 1" asks each node for 8 sign-ins as client 203.0.113.1, where 10 in 15 minutes are allowed.
 
-  try() { curl -sk -o /dev/null -w '%%{http_code} ' -H 'Accept: text/html' -H "X-Forwarded-For: 203.0.113.$1" "https://localhost:{%s}/_auth/login?n=[1-8]"; echo; }
+  try() { curl -sk -o /dev/null -w '%%{http_code} ' -H 'Accept: text/html' -H "X-Forwarded-For: 203.0.113.$1" "https://localhost:{%s}/api/login/?n=[1-8]"; echo; }
 
   0. Sign in
        open %s in a browser (it warns of the certificate), and choose who you are: you are
