@@ -136,9 +136,27 @@ func TestRedis_notConfigured(t *testing.T) {
 }
 
 // An address that nobody answers at: it starts, limits, and is told once.
+//
+// The connection may have failed before the first handler listens to it: it did so now and then where nothing
+// listens at the port, and nobody was told.
 func TestRedis_awayFromTheStart(t *testing.T) {
+	t.Run("not tried yet", func(t *testing.T) { awayFromTheStart(t) })
+	t.Run("tried before", func(t *testing.T) {
+		stub := redisStub{Address: nobody}
+		require.NoError(t, stub.Provision(caddy.Context{}))
+		defer func() { require.NoError(t, stub.Cleanup()) }()
+		require.Eventually(t, func() bool { return stub.link.Trouble() != nil }, 30*time.Second, time.Millisecond)
+		awayFromTheStart(t)
+	})
+}
+
+// nobody is an address that refuses connections.
+const nobody = "127.0.0.1:1"
+
+func awayFromTheStart(t *testing.T) {
+	t.Helper()
 	e := prepareEdge(t)
-	e.loadWithRedis("127.0.0.1:1", `{addr} {
+	e.loadWithRedis(nobody, `{addr} {
 		rate_limit {
 			zone api {
 				match path /api

@@ -91,7 +91,7 @@ func newShared(key sharedKey, c *counts, census degraded.Census) *shared {
 		s.LinkUp(true)
 	}
 	if key.link.State() != redislink.StateClosed {
-		s.LinkDown()
+		s.alone(key.link.Trouble()) // where nobody listens at the port, the first attempt may be over by now
 	}
 	return s
 }
@@ -102,11 +102,19 @@ func (s *shared) follow(change redislink.Change) {
 	case redislink.StateClosed:
 		s.LinkUp(change.Arrival.Kept)
 	case redislink.StateOpen:
-		s.told.because(change.Reason)
-		s.LinkDown()
-		// A store that has never been exact does not move, and yet somebody should know.
-		s.told.moved(degraded.Alone)
+		s.alone(change.Reason)
 	case redislink.StateHalfOpen:
+	}
+}
+
+// alone tells the store of an outage, and the log as well: a store that has never been exact does not
+// move, and yet somebody should know. Without a reason nothing has been tried yet. Who has been told is
+// not told again.
+func (s *shared) alone(reason error) {
+	s.told.because(reason)
+	s.LinkDown()
+	if reason != nil {
+		s.told.moved(degraded.Alone)
 	}
 }
 

@@ -143,10 +143,14 @@ func (k *kept) follow(ctx context.Context) {
 		unsubscribe()
 		closing()
 	}
-	// What had changed before the subscription. A link that is still connecting is no outage yet to
-	// speak of, and yet nobody should be asked before it is there.
+	// What had changed before the subscription. A link that is still connecting, for the first time and
+	// without an error so far, is no outage yet to speak of, and yet nobody should be asked before it is there.
 	if k.link.State() != redislink.StateClosed {
-		k.node.LinkDown(nil)
+		reason := k.link.Trouble()
+		k.node.LinkDown(reason)
+		if reason != nil {
+			k.moved(true, reason)
+		}
 	}
 	if k.link.State() == redislink.StateClosed {
 		k.up(ctx)

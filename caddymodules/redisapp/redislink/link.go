@@ -28,7 +28,8 @@ type Link struct {
 	mu      sync.Mutex
 	closing []*func()
 	scripts []*Script
-	kind    string // of the last reason told
+	reason  error  // the last one told; nil while Redis is well, and before it has been tried
+	kind    string // of reason
 
 	stop context.CancelCauseFunc
 	wg   sync.WaitGroup
@@ -85,6 +86,14 @@ func (l *Link) BeforeClose(f func()) (cancel func()) {
 // State is what the link thinks of Redis; one atomic load.
 func (l *Link) State() State { return l.breaker.State() }
 
+// Trouble is the reason of the last Change, for who has subscribed too late to be told it: why Redis is
+// unavailable, nil while it is not, and before the first attempt to connect has ended.
+func (l *Link) Trouble() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reason
+}
+
 // Cluster says whether Redis is a Cluster, where the keys of one script must share a slot.
 func (l *Link) Cluster() bool { return l.opts.Cluster }
 
@@ -113,7 +122,8 @@ func (l *Link) Preload(scripts ...*Script) {
 
 // Subscribe has f told every later Change, in order and one at a time, on a goroutine that all subscribers
 // share: f must not block. After cancel has returned f is not called any more; cancel must not be called from a
-// callback. To miss nothing, subscribe first and ask State then.
+// callback. To miss nothing, subscribe first and ask State
+// and Trouble then.
 func (l *Link) Subscribe(f func(Change)) (cancel func()) { return l.changes.subscribe(f) }
 
 // Eval runs a script. It does not return later than ctx ends, or than OpTimeout when ctx has no deadline. A

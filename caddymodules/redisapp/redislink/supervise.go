@@ -235,7 +235,7 @@ func (l *Link) timeout() time.Duration { return time.Duration(l.opTimeout.Load()
 func (l *Link) moved(to State, reason error) {
 	change := Change{State: to, At: l.settings.Now(), Reason: reason}
 	l.mu.Lock()
-	l.kind = kindOf(reason)
+	l.reason, l.kind = reason, kindOf(reason)
 	l.mu.Unlock()
 	if arrival := l.arrival.Load(); arrival != nil && to != StateOpen {
 		change.Arrival = *arrival
@@ -249,7 +249,7 @@ func (l *Link) complain(reason error) {
 	l.mu.Lock()
 	news := l.breaker.State() == StateOpen && kind != l.kind
 	if news {
-		l.kind = kind
+		l.reason, l.kind = reason, kind
 	}
 	l.mu.Unlock()
 	if news {
