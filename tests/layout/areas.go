@@ -90,11 +90,12 @@ var Areas = []Area{
 	// The backend.
 	{Path: "backend/cmd/backend", Kind: Command, Coming: true},
 	{Path: "backend/httpapi", Kind: Backend, Coming: true},
+	{Path: "backend/caller", Kind: Backend, Coming: true},
 	{Path: "backend/web", Kind: Backend, Coming: true},
-	{Path: "backend/softdelete", Kind: Rows, Coming: true},
+	{Path: "backend/softdelete", Kind: Rows},
 	{Path: "backend/audit", Kind: Rows, Coming: true},
 	{Path: "backend/erasure", Kind: Backend, Coming: true},
-	{Path: "backend/store", Kind: Backend, Coming: true},
+	{Path: "backend/store", Kind: Backend},
 	{Path: "migrations", Kind: Backend, Coming: true},
 
 	{Path: "examples/...", Kind: Command},
