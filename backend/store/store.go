@@ -47,8 +47,8 @@ type Request struct {
 	RequestID    string
 }
 
-// Organization is one that a person belongs to.
-type Organization struct {
+// Membership is an organisation that a person belongs to.
+type Membership struct {
 	ID   string          `json:"id"`
 	Slug string          `json:"slug"`
 	Name string          `json:"name"`
@@ -67,7 +67,7 @@ var (
 )
 
 // ChooseError says that a person belongs to several organisations, and wished for none.
-type ChooseError struct{ Choices []Organization }
+type ChooseError struct{ Choices []Membership }
 
 func (e *ChooseError) Error() string { return "the request must choose an organisation" }
 
@@ -83,8 +83,8 @@ func (s *Store) Read(ctx context.Context, r Request, f func(context.Context, *so
 	return errNotBuilt
 }
 
-// Organizations are the live ones that the person belongs to.
-func (s *Store) Organizations(ctx context.Context, p Person) ([]Organization, error) {
+// Memberships are the person's in live organisations.
+func (s *Store) Memberships(ctx context.Context, p Person) ([]Membership, error) {
 	return nil, errNotBuilt
 }
 

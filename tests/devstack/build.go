@@ -153,7 +153,7 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 		select {
 		case <-ctx.Done():
 			_ = f.Close()
-			return nil, fmt.Errorf("lock %s, which another build holds: %w", path, ctx.Err())
+			return nil, fmt.Errorf("lock %s, which another process holds: %w", path, ctx.Err())
 		case <-time.After(lockInterval):
 		}
 	}

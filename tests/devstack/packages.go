@@ -16,7 +16,7 @@ type Need struct {
 	present  func() bool
 }
 
-// NeedRedis is what the demo needs beside Go, the others what the tests need too.
+// NeedRedis and NeedPostgres are what the demo needs beside Go, the others what the tests need too.
 var (
 	NeedRedis = Need{
 		Name: "Redis or Valkey",
@@ -24,6 +24,14 @@ var (
 			"apt-get": {"redis-server"}, "brew": {"redis"}, "dnf": {"valkey"}, "pacman": {"valkey"}, "apk": {"valkey"}, "zypper": {"redis"},
 		},
 		present: func() bool { return os.Getenv(redisServerEnv) != "" || findRedisServer() != "" },
+	}
+	NeedPostgres = Need{
+		Name: "PostgreSQL 15 or later",
+		packages: map[string][]string{
+			"apt-get": {"postgresql"}, "brew": {"postgresql@17"}, "dnf": {"postgresql-server"}, "pacman": {"postgresql"},
+			"apk": {"postgresql"}, "zypper": {"postgresql-server"},
+		},
+		present: func() bool { _, err := PostgresPrograms(); return err == nil },
 	}
 	NeedCompiler = Need{
 		Name: "a C compiler, for the race detector (on macOS: xcode-select --install)",

@@ -30,6 +30,28 @@ func (p *Port) Release() {
 	}
 }
 
+// portAttempts is how often a server is started on another port because somebody has taken the one it was to have.
+const portAttempts = 5
+
+// onFreePort starts a server on a reserved port, which it then keeps. It tries again when somebody took the port
+// between our look and the server's, which can happen where ports cannot be held (see ReservePort).
+func onFreePort(ctx context.Context, start func(*Port) error) error {
+	for attempt := 1; ; attempt++ {
+		port, err := ReservePort()
+		if err != nil {
+			return err
+		}
+		if err = start(port); err == nil {
+			return nil
+		}
+		taken := CheckPortFree(ctx, port.Addr()) != nil
+		port.Release()
+		if !taken || attempt == portAttempts || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
 // PortForTest reserves a free port until the test ends.
 func PortForTest(tb testing.TB) *Port {
 	tb.Helper()

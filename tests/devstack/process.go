@@ -30,6 +30,11 @@ type Spec struct {
 	Log string
 	// Account is whom the server runs as. Nil: as this process.
 	Account *Account
+	// StopSignal is what Stop asks the process to end by. Zero: SIGTERM.
+	StopSignal syscall.Signal
+	// DeathSignal is what the kernel sends when this process ends, where it does (Linux). Zero: SIGKILL. A server with
+	// helpers of its own is sent what has it end them too.
+	DeathSignal syscall.Signal
 	// Ready is asked again and again until it returns nil. Nil: ready at once. It must honour its context.
 	Ready func(context.Context) error
 }
@@ -82,7 +87,10 @@ func spawn(spec Spec) (*Process, error) {
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}
 	spec.Account.apply(cmd.SysProcAttr)
-	dieWithParent(cmd.SysProcAttr)
+	if spec.DeathSignal == 0 {
+		spec.DeathSignal = syscall.SIGKILL
+	}
+	dieWithParent(cmd.SysProcAttr, spec.DeathSignal)
 
 	p := &Process{spec: spec, cmd: cmd, done: make(chan struct{})}
 	if err := onForkThread(cmd.Start); err != nil {
@@ -194,10 +202,17 @@ func (p *Process) Pause() error {
 // Resume lets a paused process go on. One that runs is not disturbed.
 func (p *Process) Resume() error { return p.Signal(syscall.SIGCONT) }
 
-// Stop asks the process to end by SIGTERM and kills it when it has not within grace, which is an error.
+// Stop asks the process to end by the Spec's StopSignal and kills it when it has not within grace, which is an error.
 // An ended process is fine; a paused one is resumed so that it can hear.
 func (p *Process) Stop(grace time.Duration) error {
-	if err := p.Signal(syscall.SIGTERM); errors.Is(err, os.ErrProcessDone) {
+	if p.spec.StopSignal == 0 {
+		return p.stopBy(syscall.SIGTERM, grace)
+	}
+	return p.stopBy(p.spec.StopSignal, grace)
+}
+
+func (p *Process) stopBy(sig syscall.Signal, grace time.Duration) error {
+	if err := p.Signal(sig); errors.Is(err, os.ErrProcessDone) {
 		<-p.done
 		return nil
 	} else if err != nil {

@@ -12,9 +12,9 @@ import (
 
 const childrenDieWithParent = true
 
-// dieWithParent has the kernel kill the child when its parent ends, also by SIGKILL or a panic. What the
+// dieWithParent has the kernel send the child sig when its parent ends, also by SIGKILL or a panic. What the
 // kernel calls the parent is the *thread* that forked: hence forkThread.
-func dieWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }
+func dieWithParent(attr *syscall.SysProcAttr, sig syscall.Signal) { attr.Pdeathsig = sig }
 
 // forkThread ties the calling goroutine to its thread. The goroutine must never end: the Go runtime ends idle
 // threads, and the children of one that ended would be killed in the middle of a test.

@@ -15,7 +15,7 @@ const childrenDieWithParent = false
 
 // dieWithParent does nothing: only Linux ties a child's life to its parent's. After a crash of the starter
 // the command `devstack run` finds what was left behind and names it.
-func dieWithParent(*syscall.SysProcAttr) {}
+func dieWithParent(*syscall.SysProcAttr, syscall.Signal) {}
 
 func forkThread() {}
 

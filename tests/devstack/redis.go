@@ -57,7 +57,6 @@ type Redis struct {
 
 const (
 	commandTimeout = 5 * time.Second
-	portAttempts   = 5
 
 	// adminUser is the account that the methods here use when an ACL could lock the default user out.
 	adminUser     = "devstack"
@@ -82,30 +81,13 @@ func StartRedis(ctx context.Context, opts RedisOptions) (*Redis, error) {
 	if err := r.layOut(); err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare %s: %w", opts.Name, err), r.removeTemp())
 	}
-	if err := r.startOnFreePort(ctx); err != nil {
+	if err := onFreePort(ctx, func(port *Port) error {
+		r.port = port
+		return r.start(ctx)
+	}); err != nil {
 		return nil, errors.Join(err, r.removeTemp())
 	}
 	return r, nil
-}
-
-// startOnFreePort tries again when somebody took the port between our look and the server's, which can happen
-// where ports cannot be held (see ReservePort).
-func (r *Redis) startOnFreePort(ctx context.Context) error {
-	for attempt := 1; ; attempt++ {
-		port, err := ReservePort()
-		if err != nil {
-			return err
-		}
-		r.port = port
-		if err = r.start(ctx); err == nil {
-			return nil
-		}
-		taken := CheckPortFree(ctx, port.Addr()) != nil
-		port.Release()
-		if !taken || attempt == portAttempts || ctx.Err() != nil {
-			return err
-		}
-	}
 }
 
 func (r *Redis) start(ctx context.Context) error {

@@ -25,6 +25,10 @@ type Account struct {
 // redisAccounts are the users that packages of Redis and Valkey bring.
 var redisAccounts = []string{"redis", "valkey"}
 
+// postgresAccounts are those under which PostgreSQL runs here: its packages bring the first, and where it was built by
+// hand the others do.
+var postgresAccounts = append([]string{"postgres"}, redisAccounts...)
+
 // unprivileged returns the first of names that this machine has, then nobody; nil when we are not root.
 func unprivileged(names ...string) (*Account, error) {
 	if os.Geteuid() != 0 {
@@ -71,10 +75,15 @@ func (a *Account) own(dir string) error {
 	})
 }
 
-// DataDir is where a server's data is kept between runs: dir, or when this is root and the server's account cannot
+// DataDir is where Redis's data is kept between runs: dir, or when this is root and the server's account cannot
 // walk down to it (a checkout in /root), a folder of its own below /var/lib, named by dir.
-func DataDir(dir string) (string, error) {
-	account, err := unprivileged(redisAccounts...)
+func DataDir(dir string) (string, error) { return dataDir(dir, redisAccounts) }
+
+// PostgresDataDir is DataDir for PostgreSQL.
+func PostgresDataDir(dir string) (string, error) { return dataDir(dir, postgresAccounts) }
+
+func dataDir(dir string, accounts []string) (string, error) {
+	account, err := unprivileged(accounts...)
 	if err != nil {
 		return "", err
 	}
