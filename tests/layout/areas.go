@@ -90,7 +90,7 @@ var Areas = []Area{
 	// The backend.
 	{Path: "backend/cmd/backend", Kind: Command, Coming: true},
 	{Path: "backend/httpapi", Kind: Backend, Coming: true},
-	{Path: "backend/caller", Kind: Backend, Coming: true},
+	{Path: "backend/caller", Kind: Backend},
 	{Path: "backend/web", Kind: Backend, Coming: true},
 	{Path: "backend/softdelete", Kind: Rows},
 	{Path: "backend/audit", Kind: Rows, Coming: true},
