@@ -88,7 +88,7 @@ func (n *cookieNames) take(header http.Header) (p presented) {
 
 // strip leaves the other cookies as they are.
 func (n *cookieNames) strip(header http.Header, lines []string) {
-	kept := make([]string, 0, len(lines))
+	kept := lines[:0] // they are this request's, and each is read before it is written over
 	for _, line := range lines {
 		var b strings.Builder
 		for pair := range strings.SplitSeq(line, ";") {

@@ -85,7 +85,7 @@ func (c *visit) own(w http.ResponseWriter) error {
 		v = c.h.manager.Check(c.r.Context(), c.request(true))
 	}
 	c.h.settle(&v)
-	publishSource(replacer(c.r), &v)
+	shown := publish(c.r, &v)
 	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 	switch v.Standing {
 	case sessions.Undecided:
@@ -100,7 +100,7 @@ func (c *visit) own(w http.ResponseWriter) error {
 	if !known {
 		return c.unavailable(w, &v)
 	}
-	p.publish(replacer(c.r), id, v.Session)
+	shown.signIn(c.r, p, id, v.Session)
 	cookies, rotation := c.h.manager.Cookies(c.r.Context(), &v)
 	c.h.metrics.countRotation(rotation)
 	c.h.setSession(w.Header(), cookies)

@@ -37,7 +37,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if err != nil {
 		return err
 	}
-	publishSource(replacer(r), &v)
+	c.shown = publish(r, &v)
 	switch {
 	case v.Standing == sessions.SignedIn:
 		return c.pass(w, next, &v, public)
@@ -62,6 +62,8 @@ type visit struct {
 	from    string
 	cookies presented
 	terms   terms
+	// shown are the placeholders, once there is a verdict.
+	shown *published
 }
 
 // public says whether the request passes without a session.
@@ -128,7 +130,7 @@ func (c *visit) pass(w http.ResponseWriter, next caddyhttp.Handler, v *sessions.
 		case fulfilled:
 		}
 	}
-	p.publish(replacer(c.r), id, v.Session)
+	c.shown.signIn(c.r, p, id, v.Session)
 	return c.forward(w, next, v)
 }
 

@@ -101,18 +101,23 @@ func (s *matcherSet) written(r *http.Request) bool {
 // literally says whether the parts of a pattern between its wildcards are in the path, in order, the
 // first at its beginning and the last at its end.
 func literally(pattern, path string) bool {
-	parts := strings.FieldsFunc(pattern, func(r rune) bool { return r == '*' })
 	if pattern == "" || strings.ContainsAny(pattern, "?[") {
 		return pattern != "" // a glob, for which Caddy's own comparison must do
 	}
-	for i, part := range parts {
+	last := ""
+	for first, rest := true, pattern; rest != ""; first = false {
+		var part string
+		part, rest, _ = strings.Cut(rest, "*")
+		if part == "" {
+			continue
+		}
 		at := strings.Index(path, part)
-		if at < 0 || (i == 0 && pattern[0] != '*' && at != 0) {
+		if at < 0 || (first && at != 0) {
 			return false
 		}
-		path = path[at+len(part):]
+		path, last = path[at+len(part):], part
 	}
-	return pattern[len(pattern)-1] == '*' || path == "" || strings.HasSuffix(path, parts[len(parts)-1])
+	return pattern[len(pattern)-1] == '*' || path == "" || strings.HasSuffix(path, last)
 }
 
 // original is the request as the client sent it: what rewrites have made of it is not what it was

@@ -82,8 +82,8 @@ type provider struct {
 	config *Provider
 	key    providerKey
 	entry  *providerEntry
-	// claims are kept, in this order, and published under these names. Groups have a place of their own.
-	claims, placeholders []string
+	// claims are kept, in this order, and published. Groups have a place of their own.
+	claims []string
 }
 
 // providerKey is the pool's key of a provider: a digest of its settings, secrets included. What is
@@ -122,9 +122,6 @@ func (c *Provider) join(h *Handler) (*provider, error) {
 		entry.mu.Unlock()
 	}
 	p := &provider{Provider: entry.Provider, config: &resolved, key: key, entry: entry, claims: resolved.keptClaims()}
-	for _, name := range p.claims {
-		p.placeholders = append(p.placeholders, userPlaceholder+name)
-	}
 	return p, nil
 }
 

@@ -2,16 +2,11 @@ package session
 
 import (
 	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/caddyserver/caddy/v2"
 
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/oidc"
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/sessions"
 )
-
-const userPlaceholder = "http.auth.user."
 
 // words is a claim with several values; as text they are parted by commas.
 type words []string
@@ -37,50 +32,8 @@ func (p *provider) userID(s *sessions.Session) (string, bool) {
 	return values[0], true
 }
 
-// publish sets the placeholders of who is signed in. They are set one by one and not looked up when
-// asked for: what another handler has set before must not show through.
-func (p *provider) publish(repl *caddy.Replacer, id string, s *sessions.Session) {
-	repl.Set(userPlaceholder+"id", id)
-	repl.Set(userPlaceholder+"sub", s.Subject)
-	repl.Set(userPlaceholder+"iss", s.Issuer)
-	repl.Set(userPlaceholder+"provider", s.Provider)
-	repl.Set(userPlaceholder+"session", s.Selector.ID())
-	repl.Set(userPlaceholder+"acr", s.ACR)
-	authTime := ""
-	if !s.AuthTime.IsZero() {
-		authTime = strconv.FormatInt(s.AuthTime.Unix(), 10)
-	}
-	repl.Set(userPlaceholder+"auth_time", authTime)
-	repl.Set(userPlaceholder+"groups", words(s.Groups))
-	repl.Set(userPlaceholder+"email", "")
-	repl.Set(userPlaceholder+"name", "")
-	verified := ""
-	for i, name := range p.claims {
-		values := s.Claims.Values(name)
-		switch len(values) {
-		case 0:
-			repl.Set(p.placeholders[i], "")
-		case 1:
-			repl.Set(p.placeholders[i], values[0])
-		default:
-			repl.Set(p.placeholders[i], words(values))
-		}
-		if name == "email" && len(values) == 1 {
-			verified = "true" // the relying party keeps no other address
-		}
-	}
-	repl.Set(userPlaceholder+"email_verified", verified)
-}
-
-// publishSource sets the placeholders that are always there.
-func publishSource(repl *caddy.Replacer, v *sessions.Verdict) {
-	repl.Set("http.session.source", v.Source.String())
-	reason := ""
-	if v.Standing != sessions.SignedIn {
-		reason = v.Reason.String()
-	}
-	repl.Set("http.session.reason", reason)
-}
+// keeps says whether sessions have the claim.
+func (p *provider) keeps(claim string) bool { return slices.Contains(p.claims, claim) }
 
 // identity is what a session keeps of who has signed in.
 func (p *provider) identity(who *oidc.Identity) sessions.Identity {
