@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 		fmt.Println(r.Process().Pid())
 		select {}
 	}
+	if os.Getenv(postgresParentEnv) != "" {
+		postgresParent()
+	}
 	os.Exit(m.Run())
 }
 

@@ -66,7 +66,7 @@ func depsCommand(ctx context.Context, args []string) error {
 	if err := parse(flags, args); err != nil {
 		return err
 	}
-	needs := []devstack.Need{devstack.NeedRedis}
+	needs := []devstack.Need{devstack.NeedRedis, devstack.NeedPostgres}
 	if *test {
 		needs = append(needs, devstack.NeedCompiler, devstack.NeedNode, devstack.NeedChromium)
 	}
