@@ -42,3 +42,7 @@ type Tx struct {
 
 // NewTx binds a scope to the transaction that has been told of it by settings; see package store.
 func NewTx(db bun.IDB, scope Scope) *Tx { return &Tx{Scope: scope, db: db} }
+
+// Conn is the transaction itself, for what stands beside the rows: the audit trail, keys of idempotency.
+// Rows of entities are read and written by repositories alone.
+func (tx *Tx) Conn() bun.IDB { return tx.db }
