@@ -234,6 +234,15 @@ func TestServeHTTP_logsAsCaddyRateLimitDoes(t *testing.T) {
 	}
 }
 
+// A flood of refused requests is no flood of log entries.
+func TestServeHTTP_logsRefusalsAtAPace(t *testing.T) {
+	f := open(t, "rate_limit {\n zone z {\n events 1\n window 1h\n}\n}")
+	f.statuses(1001, "192.0.2.1")
+	n := f.logs.FilterMessage("rate limit exceeded").Len()
+	require.GreaterOrEqual(t, n, 20)
+	require.Less(t, n, 1000, "a busy machine may need several seconds for them")
+}
+
 // heard collects events.
 type heard struct{ events []caddy.Event }
 

@@ -89,7 +89,8 @@ func provision(t testing.TB, directive string) *fixture {
 	require.NoError(t, err)
 	f := &fixture{Handler: module.(*Handler), t: t}
 	core, logs := observer.New(zapcore.DebugLevel)
-	f.logger, f.logs = zap.New(core), logs
+	f.logs = logs
+	f.logTo(zap.New(core))
 	f.next = func(w http.ResponseWriter, _ *http.Request) error {
 		_, err := w.Write([]byte("passed"))
 		return err

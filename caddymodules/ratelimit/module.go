@@ -102,6 +102,8 @@ type Handler struct {
 	events  *caddyevents.App
 	ctx     caddy.Context
 	logger  *zap.Logger
+	// refusals is logger at a bounded pace.
+	refusals *zap.Logger
 }
 
 // Distributed is accepted for configurations of caddy-ratelimit, whose instances exchange their
@@ -127,7 +129,7 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 // what it finds invalid to Validate, which Caddy calls next.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.ctx = ctx
-	h.logger = ctx.Logger()
+	h.logTo(ctx.Logger())
 	h.setDefaults()
 	if h.Validate() != nil {
 		return nil //nolint:nilerr // Validate says it, next.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter"
 )
@@ -141,9 +142,23 @@ func (h *Handler) jitter(wait time.Duration) time.Duration {
 	return time.Duration(rand.Float64() * h.Jitter * float64(wait)) //nolint:gosec // It spreads clients; nothing is to be guessed.
 }
 
+// Of the refusals of one second the first logged are logged, and one in thinned of the others: who floods
+// the edge is not to have a line of its log for each request. The access log has them all.
+const (
+	logged  = 20
+	thinned = 1000
+)
+
+func (h *Handler) logTo(logger *zap.Logger) {
+	h.logger = logger
+	h.refusals = logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+		return zapcore.NewSamplerWithOptions(core, time.Second, logged, thinned)
+	}))
+}
+
 // logExceeded writes caddy-ratelimit's log entry.
 func (h *Handler) logExceeded(c *call, zone string, wait time.Duration, remote string) {
-	entry := h.logger.Check(zap.InfoLevel, "rate limit exceeded")
+	entry := h.refusals.Check(zap.InfoLevel, "rate limit exceeded")
 	if entry == nil {
 		return
 	}
