@@ -49,7 +49,7 @@ func (pg *Postgres) layOut(ctx context.Context) error {
 
 func (pg *Postgres) makeDir() error {
 	if pg.temporary() {
-		dir, err := pg.account.makeTemp("gatehouse-postgres-")
+		dir, err := pg.makeTemp()
 		if err != nil {
 			return err
 		}
@@ -68,6 +68,14 @@ func (pg *Postgres) makeDir() error {
 		return fmt.Errorf("the account %q, which the server runs as because this is root, cannot reach %s: choose a directory outside of root's home", pg.account.Name, dir)
 	}
 	return pg.account.own(dir)
+}
+
+func (pg *Postgres) makeTemp() (string, error) {
+	const pattern = "gatehouse-postgres-"
+	if memory := memoryDir(); pg.opts.InMemory && memory != "" {
+		return os.MkdirTemp(memory, pattern)
+	}
+	return pg.account.makeTemp(pattern)
 }
 
 // checkVersion tells of data of another version before the server does in its own words.
