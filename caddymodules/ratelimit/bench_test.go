@@ -38,14 +38,14 @@ func BenchmarkServeHTTP(b *testing.B) {
 		for _, headers := range []string{"off", "draft"} {
 			b.Run(bb.name+", headers "+headers, func(b *testing.B) {
 				f := open(b, "rate_limit {\n zone z {\n"+bb.zone+"\n}\n headers "+headers+"\n}")
-				f.logger = zap.NewNop()
+				f.logTo(zap.NewNop())
 				run(b, func(w http.ResponseWriter, r *http.Request) error { return f.Handler.ServeHTTP(w, r, next) })
 			})
 		}
 	}
 	b.Run("refused", func(b *testing.B) {
 		f := open(b, "rate_limit {\n zone z {\n key {http.vars.client_ip}\n events 0\n window 1s\n}\n}")
-		f.logger = zap.NewNop()
+		f.logTo(zap.NewNop())
 		run(b, func(w http.ResponseWriter, r *http.Request) error {
 			_ = f.Handler.ServeHTTP(w, r, next)
 			return nil
