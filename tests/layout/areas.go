@@ -96,7 +96,9 @@ var Areas = []Area{
 	{Path: "backend/audit", Kind: Rows, Coming: true},
 	{Path: "backend/erasure", Kind: Backend, Coming: true},
 	{Path: "backend/store", Kind: Backend},
-	{Path: "migrations", Kind: Backend, Coming: true},
+	{Path: "migrations", Kind: Backend},
+	{Path: "backend/migrate", Kind: Backend},
+	{Path: "backend/migrate/migratetest", Kind: TestKit},
 
 	{Path: "examples/...", Kind: Command},
 	{Path: "tests/...", Kind: Tests},

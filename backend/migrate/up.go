@@ -1,0 +1,158 @@
+package migrate
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pressly/goose/v3"
+)
+
+// Up applies what is missing, step by step. It can be killed at any moment and be called again.
+func (m *Migrator) Up(ctx context.Context) error {
+	return m.alone(ctx, func() error {
+		if err := m.ready(ctx); err != nil {
+			return err
+		}
+		applied, err := m.applied(ctx)
+		if err != nil {
+			return err
+		}
+		count := 0
+		for _, s := range m.steps {
+			if applied[s.version] {
+				continue
+			}
+			if err := m.apply(ctx, s, true); err != nil {
+				return err
+			}
+			count++
+		}
+		if count == 0 {
+			m.printf("nothing to do: the database is at version %d", m.latest())
+		}
+		return m.partitions(ctx)
+	})
+}
+
+// alone runs do while nobody else migrates this database.
+func (m *Migrator) alone(ctx context.Context, do func() error) error {
+	conn, err := m.db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	defer conn.Close() //nolint:errcheck // The session ends with it, and so does its lock.
+	if err := takeLock(ctx, conn, runLock); err != nil {
+		return err
+	}
+	defer func() {
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", runLock)
+	}()
+	return do()
+}
+
+// apply runs one step up or down, again when it had to give way to somebody.
+func (m *Migrator) apply(ctx context.Context, s step, up bool) error {
+	begun := time.Now()
+	for try := 0; ; try++ {
+		err := m.try(ctx, s, up)
+		switch {
+		case err == nil || errors.Is(err, goose.ErrAlreadyApplied) || errors.Is(err, goose.ErrNotApplied):
+			m.printf("%-4s %s", direction(up), s.file)
+			return nil
+		case !gaveWay(err):
+			return fmt.Errorf("%s %s: %w", direction(up), s.file, err)
+		case time.Since(begun) > m.opts.Patience:
+			return fmt.Errorf("%s %s: gave way to other sessions for %s; see pg_stat_activity for a long transaction, then run it again: %w",
+				direction(up), s.file, m.opts.Patience, err)
+		}
+		if try == 0 {
+			m.printf("wait %s: a table is busy, trying again until it is not", s.file)
+		}
+		if err := m.pause(ctx, try); err != nil {
+			return err
+		}
+	}
+}
+
+// try runs one step once, with what it needs before and after.
+func (m *Migrator) try(ctx context.Context, s step, up bool) error {
+	m.locks.timeout, m.locks.prepare = m.opts.LockTimeout, nil
+	if s.index != nil {
+		// Building and dropping concurrently lets readers and writers pass, so it may wait for them.
+		m.locks.timeout = 0
+		if up {
+			m.locks.prepare = func(ctx context.Context, conn *sql.Conn) error { return s.index.prepare(ctx, conn) }
+		}
+	}
+	_, err := m.goose.ApplyVersion(ctx, s.version, up)
+	if s.index != nil && up {
+		return s.index.judge(ctx, m.db, err)
+	}
+	return err
+}
+
+func direction(up bool) string {
+	if up {
+		return "up"
+	}
+	return "down"
+}
+
+// gaveWay tells that a step failed for no fault of its own: a lock that came too late, or a deadlock.
+func gaveWay(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	return pg.Code == "55P03" || pg.Code == "40P01" || pg.Code == "40001"
+}
+
+// latest is the version that Up leads to.
+func (m *Migrator) latest() int64 { return m.steps[len(m.steps)-1].version }
+
+// applied are the versions that the database has. Nothing is created to find out.
+func (m *Migrator) applied(ctx context.Context) (map[int64]bool, error) {
+	there, err := m.exists(ctx, versionTable)
+	if err != nil || !there {
+		return nil, err
+	}
+	rows, err := m.db.QueryContext(ctx, "SELECT version_id FROM public."+versionTable+" WHERE is_applied AND version_id > 0")
+	if err != nil {
+		return nil, fmt.Errorf("read which migrations have been applied: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // Err has told.
+	versions := map[int64]bool{}
+	for rows.Next() {
+		var version int64
+		if err := rows.Scan(&version); err != nil {
+			return nil, err
+		}
+		versions[version] = true
+	}
+	return versions, rows.Err()
+}
+
+// exists tells whether the table of that name is in the app's schema.
+func (m *Migrator) exists(ctx context.Context, table string) (there bool, err error) {
+	err = m.db.QueryRowContext(ctx, "SELECT to_regclass('public.' || quote_ident($1)) IS NOT NULL", table).Scan(&there)
+	if err != nil {
+		return false, fmt.Errorf("look for the table %s: %w", table, err)
+	}
+	return there, nil
+}
+
+// partitions sees to the months to come each time, since months go by without migrations.
+func (m *Migrator) partitions(ctx context.Context) error {
+	var strays int64
+	if err := m.db.QueryRowContext(ctx, "SELECT gatehouse.prepare_audit_partitions()").Scan(&strays); err != nil {
+		return fmt.Errorf("prepare the audit trail's next months: %w", err)
+	}
+	if strays > 0 {
+		m.printf("warning: %d audit events are in audit_events_default, since their months had no partition", strays)
+	}
+	return nil
+}

@@ -1,0 +1,12 @@
+-- The rows of proposals that refer to a row by contact_id are found without reading the table.
+-- Locks: SHARE UPDATE EXCLUSIVE on proposals; readers and writers go on.
+
+-- +goose NO TRANSACTION
+
+-- +goose Up
+
+create index concurrently if not exists proposals_contact_idx on public.proposals (contact_id);
+
+-- +goose Down
+
+drop index concurrently if exists public.proposals_contact_idx;

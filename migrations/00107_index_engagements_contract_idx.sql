@@ -1,0 +1,12 @@
+-- The rows of engagements that refer to a row by contract_id are found without reading the table.
+-- Locks: SHARE UPDATE EXCLUSIVE on engagements; readers and writers go on.
+
+-- +goose NO TRANSACTION
+
+-- +goose Up
+
+create index concurrently if not exists engagements_contract_idx on public.engagements (contract_id);
+
+-- +goose Down
+
+drop index concurrently if exists public.engagements_contract_idx;

@@ -1,0 +1,12 @@
+-- The rows of invoice_schedules that refer to a row by contract_id are found without reading the table.
+-- Locks: SHARE UPDATE EXCLUSIVE on invoice_schedules; readers and writers go on.
+
+-- +goose NO TRANSACTION
+
+-- +goose Up
+
+create index concurrently if not exists invoice_schedules_contract_idx on public.invoice_schedules (contract_id);
+
+-- +goose Down
+
+drop index concurrently if exists public.invoice_schedules_contract_idx;

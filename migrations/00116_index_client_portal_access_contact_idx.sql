@@ -1,0 +1,12 @@
+-- The rows of client_portal_access that refer to a row by contact_id are found without reading the table.
+-- Locks: SHARE UPDATE EXCLUSIVE on client_portal_access; readers and writers go on.
+
+-- +goose NO TRANSACTION
+
+-- +goose Up
+
+create index concurrently if not exists client_portal_access_contact_idx on public.client_portal_access (contact_id);
+
+-- +goose Down
+
+drop index concurrently if exists public.client_portal_access_contact_idx;
