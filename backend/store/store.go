@@ -2,12 +2,18 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 )
-
-var errNotBuilt = errors.New("not built yet")
 
 // Options of a Store.
 type Options struct {
@@ -17,6 +23,13 @@ type Options struct {
 	MaxConns int
 	// CursorKey signs the cursors of lists, the same on all processes.
 	CursorKey []byte
+	// Timeout bounds a transaction, from the wait for a connection to the commit. Default: 20 s.
+	Timeout time.Duration
+	// Name is what PostgreSQL shows of us in pg_stat_activity. Default: gatehouse-backend.
+	Name string
+	// Retried is called when a transaction runs again, with the SQLSTATE that made it, for metrics.
+	// Default: nobody.
+	Retried func(state string)
 }
 
 // Store is the database as the server uses it.
@@ -25,71 +38,88 @@ type Store struct {
 	Resources map[string]softdelete.Resource
 	// Deletions deletes and restores.
 	Deletions *softdelete.Deletions
+
+	db      *bun.DB
+	options Options
+	checked atomic.Bool // whether Check has passed
+	checks  sync.Mutex  // one at a time
 }
 
-// Open connects, and refuses a role that could reach past row-level security, a schema that is not the
-// newest, and a table without its policy; every reason at once.
-func Open(ctx context.Context, o Options) (*Store, error) { return nil, errNotBuilt }
-
-// Person is who the edge says is asking.
-type Person struct {
-	// Issuer and Subject are the identity provider's.
-	Issuer, Subject string
-	// Email is a verified address; empty when there is none.
-	Email string
+// Open is [New] and [Store.Check]: a store that works, or the reason why not.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s, err := New(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Check(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
-// Request is for whom a transaction is wanted.
-type Request struct {
-	Person
-	// Organization is the id or slug that the request wishes for; empty for the only one.
-	Organization string
-	RequestID    string
+// New returns a store that has not connected yet. Until [Store.Check] has passed it answers everything
+// with ErrUnavailable.
+func New(o Options) (*Store, error) {
+	if o.MaxConns == 0 {
+		o.MaxConns = 10
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 20 * time.Second
+	}
+	if o.Name == "" {
+		o.Name = "gatehouse-backend"
+	}
+	if o.Retried == nil {
+		o.Retried = func(string) {}
+	}
+	pool, err := openPool(o)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{
+		Resources: map[string]softdelete.Resource{},
+		Deletions: softdelete.NewDeletions(Entities, o.CursorKey),
+		db:        bun.NewDB(pool, pgdialect.New()),
+		options:   o,
+	}, nil
 }
 
-// Membership is an organisation that a person belongs to.
-type Membership struct {
-	ID   string          `json:"id"`
-	Slug string          `json:"slug"`
-	Name string          `json:"name"`
-	Role softdelete.Role `json:"role"`
+// Check refuses, by a [RefusedError], a role that could reach past row-level security, a schema older
+// than this program, and a table without its policy; every reason at once. It returns ErrUnavailable when
+// the database does not answer. Once it has passed it passes without asking again.
+func (s *Store) Check(ctx context.Context) error {
+	s.checks.Lock()
+	defer s.checks.Unlock()
+	if s.checked.Load() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	if err := inspect(ctx, s.db.DB); err != nil {
+		return unavailable(ctx, err)
+	}
+	s.checked.Store(true)
+	return nil
 }
 
-// What Do returns when the request does not get as far as f. softdelete.ErrNotFound says that the wish
-// is no organisation of the person's.
-var (
-	ErrNoAccount        = errors.New("nobody here has this verified address")
-	ErrAmbiguousAccount = errors.New("several people have this address")
-	ErrNoOrganization   = errors.New("the person belongs to no organisation")
-	ErrClosed           = errors.New("the organisation is closed")
-	// ErrUnavailable says that the database did not answer in time.
-	ErrUnavailable = errors.New("the database is unavailable")
-)
-
-// ChooseError says that a person belongs to several organisations, and wished for none.
-type ChooseError struct{ Choices []Membership }
-
-func (e *ChooseError) Error() string { return "the request must choose an organisation" }
-
-// Do runs f in one transaction that sees the organisation of the request alone, and commits when f
-// returns nil. The membership is looked up in the same transaction. A deadlock or a serialisation failure
-// runs f again, three times in all.
-func (s *Store) Do(ctx context.Context, r Request, f func(context.Context, *softdelete.Tx) error) error {
-	return errNotBuilt
+// Ping reports whether the database answers, and [Store.Check] has passed.
+func (s *Store) Ping(ctx context.Context) error {
+	if !s.checked.Load() {
+		return fmt.Errorf("%w: it has not been checked yet", ErrUnavailable)
+	}
+	if err := s.db.PingContext(ctx); err != nil {
+		return unavailable(ctx, err)
+	}
+	return nil
 }
 
-// Read is Do for a transaction that may not write.
-func (s *Store) Read(ctx context.Context, r Request, f func(context.Context, *softdelete.Tx) error) error {
-	return errNotBuilt
+// Stats are the pool's.
+func (s *Store) Stats() sql.DBStats { return s.db.Stats() }
+
+// Close closes the pool. Transactions that are under way end by themselves.
+func (s *Store) Close() error {
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close the database: %w", err)
+	}
+	return nil
 }
-
-// Memberships are the person's in live organisations.
-func (s *Store) Memberships(ctx context.Context, p Person) ([]Membership, error) {
-	return nil, errNotBuilt
-}
-
-// Ping reports whether the database answers.
-func (s *Store) Ping(ctx context.Context) error { return errNotBuilt }
-
-// Close closes the pool.
-func (s *Store) Close() error { return nil }

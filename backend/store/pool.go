@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// How long PostgreSQL lets us wait. The statement of the largest cascade, 20,000 rows, takes well under
+// a second; what waits for a lock for longer waits for somebody who is stuck. The DSN may say otherwise.
+const (
+	connectTimeout = 5 * time.Second
+	idleFor        = 5 * time.Minute
+	liveFor        = time.Hour
+)
+
+var patience = map[string]string{
+	"statement_timeout":                   "10s",
+	"lock_timeout":                        "5s",
+	"idle_in_transaction_session_timeout": "15s",
+}
+
+// openPool makes the pool, and connects to nothing yet.
+func openPool(o Options) (*sql.DB, error) {
+	if o.MaxConns < 1 {
+		return nil, fmt.Errorf("the pool must have a connection at least, got %d", o.MaxConns)
+	}
+	config, err := pgx.ParseConfig(o.DSN)
+	if err != nil {
+		return nil, errors.New("the DSN is not a URL such as postgres://user:password@host:5432/name") // pgx's error repeats it
+	}
+	// Bun writes values into its statements; this mode sends those that return rows as one statement each,
+	// and prepares nothing, so that a pooler may stand between.
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	config.RuntimeParams["timezone"] = "UTC" // the old timestamp columns are UTC by contract
+	config.RuntimeParams["application_name"] = o.Name
+	for name, value := range patience {
+		if config.RuntimeParams[name] == "" {
+			config.RuntimeParams[name] = value
+		}
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	if config.ValidateConnect == nil { // a standby is not available, rather than full of errors
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	pool := stdlib.OpenDB(*config,
+		// No round trip to find out whether a connection still lives: begin finds out, and takes another.
+		stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }),
+		stdlib.OptionResetSession(func(_ context.Context, c *pgx.Conn) error {
+			if c.PgConn().TxStatus() != outside {
+				return driver.ErrBadConn // nobody inherits a transaction
+			}
+			return nil
+		}))
+	pool.SetMaxOpenConns(o.MaxConns)
+	pool.SetMaxIdleConns(o.MaxConns)
+	pool.SetConnMaxIdleTime(idleFor)
+	pool.SetConnMaxLifetime(liveFor) // a server that takes over, or a changed password, is noticed
+	return pool, nil
+}
+
+// outside is the status of a connection on which no transaction is open.
+const outside = 'I'

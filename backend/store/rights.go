@@ -1,0 +1,147 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// working are the rights without which the backend cannot serve, by table: those of gatehouse_app, and no
+// other table gives it any.
+func working() map[string][]string {
+	rights := map[string][]string{
+		"deletions":            {"select", "insert", "update"},
+		"idempotency_keys":     {"select", "insert", "update", "delete"},
+		"users":                {"select"},
+		"permissions":          {"select"},
+		"user_identities":      {"select"},
+		"audit_events":         {"select"},
+		"audit_envelopes":      {"select"},
+		"gatehouse_migrations": {"select"},
+	}
+	for _, e := range Entities {
+		rights[e.Table] = []string{"select", "insert", "update"}
+	}
+	return rights
+}
+
+// isolated are the tables whose rows belong to an organisation or a person.
+func isolated() []string {
+	tables := []string{"deletions", "idempotency_keys", "users", "user_identities", "audit_events", "audit_envelopes"}
+	for _, e := range Entities {
+		tables = append(tables, e.Table)
+	}
+	slices.Sort(tables)
+	return tables
+}
+
+// secretColumns are those that nobody reads by our role, as table and column.
+func secretColumns() [][2]string {
+	columns := [][2]string{{"users", "password_hash"}}
+	for _, e := range Entities {
+		for _, f := range e.Fields {
+			if f.Secret {
+				columns = append(columns, [2]string{e.Table, f.Column})
+			}
+		}
+	}
+	return columns
+}
+
+// rights compares what the role may do with what it must and what it must not: on a table that we know,
+// nothing but what working says; on any other of our schemas, partitions among them, neither removing nor
+// owning.
+func (i *inspection) rights(ctx context.Context) error {
+	want := working()
+	foreign := []string{"activity_events", "outbox"}
+	return i.each(ctx, `
+		select c.relname, c.relispartition, pg_has_role(session_user, c.relowner, 'member'),
+			has_any_column_privilege(c.oid, 'select'), has_any_column_privilege(c.oid, 'insert'), has_any_column_privilege(c.oid, 'update'),
+			has_table_privilege(c.oid, 'delete'), has_table_privilege(c.oid, 'truncate'), has_table_privilege(c.oid, 'trigger')
+		from pg_class c
+		where c.relnamespace in ('public'::regnamespace, 'gatehouse'::regnamespace) and c.relkind in ('r', 'p')
+		order by c.relname`, func(scan scan) error {
+		var table string
+		var partition, owns bool
+		names := []string{"select", "insert", "update", "delete", "truncate", "trigger"}
+		has := make([]bool, len(names))
+		if err := scan(&table, &partition, &owns, &has[0], &has[1], &has[2], &has[3], &has[4], &has[5]); err != nil {
+			return err
+		}
+		if owns {
+			i.add("use a login of its own for the backend, that is no member of the owner's role", "the role %s owns the table %s", quote(i.role), table)
+			return nil // an owner may do everything
+		}
+		needed, ours := want[table]
+		var excess, lack []string
+		for n, name := range names {
+			switch {
+			case has[n] && !slices.Contains(needed, name) && (ours || partition || slices.Contains(foreign, table) || n > 2):
+				excess = append(excess, name)
+			case !has[n] && slices.Contains(needed, name):
+				lack = append(lack, name)
+			}
+		}
+		if len(excess) > 0 {
+			words := strings.ToUpper(strings.Join(excess, ", "))
+			i.add(fmt.Sprintf("REVOKE %s ON public.%s FROM %s, and from the roles that it is a member of", words, table, quote(i.role)),
+				"the role %s has rights on %s that it should not have: %s", quote(i.role), table, words)
+		}
+		if len(lack) > 0 && i.member {
+			words := strings.ToUpper(strings.Join(lack, ", "))
+			i.add(fmt.Sprintf("GRANT %s ON public.%s TO %s", words, table, group), "the role %s lacks rights on %s: %s", quote(i.role), table, words)
+		}
+		return nil
+	})
+}
+
+// secrets refuses a role that can read a secret.
+func (i *inspection) secrets(ctx context.Context) error {
+	for _, secret := range secretColumns() {
+		var readable bool
+		table, column := secret[0], secret[1]
+		err := i.conn.QueryRowContext(ctx, `select has_column_privilege(('public.' || quote_ident($1::text))::regclass, $2::text, 'select')`, table, column).
+			Scan(&readable)
+		if err != nil {
+			return err
+		}
+		if readable {
+			i.add(fmt.Sprintf("REVOKE SELECT ON public.%s FROM %s, and grant it column by column without %s", table, quote(i.role), column),
+				"the role %s can read the secret %s.%s", quote(i.role), table, column)
+		}
+	}
+	return nil
+}
+
+// policies asks of each table for row-level security by the one policy of its name. A second one would be
+// OR-ed, and show what the first does not.
+func (i *inspection) policies(ctx context.Context) error {
+	const cure = "run `backend migrate up` with DATABASE_ADMIN_URL, or drop what somebody has added"
+	for _, table := range isolated() {
+		var enabled bool
+		var policies, ours int
+		err := i.conn.QueryRowContext(ctx, `
+			select c.relrowsecurity, count(p.oid), count(p.oid) filter (where p.polname = $1::text || '_organization' and p.polcmd = '*'
+				and pg_get_expr(p.polqual, p.polrelid) ~ 'gatehouse\.(organization|actor)\(\)'
+				and pg_get_expr(p.polqual, p.polrelid) = pg_get_expr(p.polwithcheck, p.polrelid))
+			from pg_class c left join pg_policy p on p.polrelid = c.oid and p.polpermissive and exists (
+				select from unnest(p.polroles) r where r = 0 or pg_has_role(session_user, r, 'member'))
+			where c.oid = ('public.' || quote_ident($1::text))::regclass
+			group by c.oid, c.relrowsecurity`, table).Scan(&enabled, &policies, &ours)
+		switch {
+		case err != nil:
+			return err
+		case !enabled:
+			i.add(cure, "the table %s has no row-level security", table)
+		case ours == 0:
+			i.add(cure, "the table %s lacks its policy %s_organization", table, table)
+		case policies > ours:
+			i.add(cure, "the table %s has %d %s for this role beside its own, which show more rows", table, policies-ours, plural(policies-ours, "policy"))
+		}
+	}
+	return nil
+}
+
+// edges refuses a foreign key of which nobody has said what a deletion does with it.
+func (i *inspection) edges(ctx context.Context) error { return nil }
