@@ -15,11 +15,14 @@ import (
 )
 
 const (
-	// gatehouseEnv names the environment variable that gives a built edge, to be used as it is.
+	// gatehouseEnv and backendEnv name the environment variables that give a built edge and a built backend, to be used
+	// as they are.
 	gatehouseEnv = "GATEHOUSE_BIN"
+	backendEnv   = "GATEHOUSE_BACKEND_BIN"
 
 	module           = "github.com/gatehouse-proxy/gatehouse"
 	gatehousePackage = "./caddymodules/cmd/gatehouse"
+	backendPackage   = "./backend/cmd/backend"
 	upstreamPackage  = "./tests/upstream/cmd/upstream"
 
 	// StateDir is the folder of the checkout that holds what is built and kept here; git ignores it.
@@ -57,13 +60,22 @@ func ModuleRoot() (string, error) {
 // EdgeBinary builds the edge, or takes the one that GATEHOUSE_BIN names, and returns its path. What is up to date is not
 // built again, which takes half a second to find out.
 func EdgeBinary(ctx context.Context, race bool) (string, error) {
-	if path := os.Getenv(gatehouseEnv); path != "" {
+	return givenOrBuilt(ctx, gatehouseEnv, gatehousePackage, "gatehouse", race)
+}
+
+// BackendBinary is EdgeBinary for the backend, which GATEHOUSE_BACKEND_BIN names.
+func BackendBinary(ctx context.Context, race bool) (string, error) {
+	return givenOrBuilt(ctx, backendEnv, backendPackage, "backend", race)
+}
+
+func givenOrBuilt(ctx context.Context, env, pkg, name string, race bool) (string, error) {
+	if path := os.Getenv(env); path != "" {
 		if _, err := exec.LookPath(path); err != nil {
-			return "", fmt.Errorf("%s: %w", gatehouseEnv, err)
+			return "", fmt.Errorf("%s: %w", env, err)
 		}
 		return filepath.Abs(path)
 	}
-	return build(ctx, gatehousePackage, "gatehouse", race)
+	return build(ctx, pkg, name, race)
 }
 
 // UpstreamBinary builds the small upstream of tests/upstream and returns its path.
@@ -74,10 +86,23 @@ func UpstreamBinary(ctx context.Context) (string, error) {
 // BuildGatehouse is EdgeBinary for tests: built once a test process.
 func BuildGatehouse(tb testing.TB, race bool) string {
 	tb.Helper()
-	once := edgeOnce
 	if race {
-		once = edgeRaceOnce
+		return builtForTest(tb, edgeRaceOnce)
 	}
+	return builtForTest(tb, edgeOnce)
+}
+
+// BuildBackend is BackendBinary for tests: built once a test process.
+func BuildBackend(tb testing.TB, race bool) string {
+	tb.Helper()
+	if race {
+		return builtForTest(tb, backendRaceOnce)
+	}
+	return builtForTest(tb, backendOnce)
+}
+
+func builtForTest(tb testing.TB, once func() (string, error)) string {
+	tb.Helper()
 	path, err := once()
 	if err != nil {
 		tb.Fatal(err)
@@ -86,14 +111,18 @@ func BuildGatehouse(tb testing.TB, race bool) string {
 }
 
 var (
-	edgeOnce     = sync.OnceValues(func() (string, error) { return edgeWithin(buildTimeout, false) })
-	edgeRaceOnce = sync.OnceValues(func() (string, error) { return edgeWithin(buildTimeout, true) })
+	edgeOnce        = onceWithin(buildTimeout, EdgeBinary, false)
+	edgeRaceOnce    = onceWithin(buildTimeout, EdgeBinary, true)
+	backendOnce     = onceWithin(buildTimeout, BackendBinary, false)
+	backendRaceOnce = onceWithin(buildTimeout, BackendBinary, true)
 )
 
-func edgeWithin(limit time.Duration, race bool) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	return EdgeBinary(ctx, race)
+func onceWithin(limit time.Duration, binary func(context.Context, bool) (string, error), race bool) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		return binary(ctx, race)
+	})
 }
 
 // build makes the program of pkg under StateDir/bin. Test processes that build at the same moment wait for each

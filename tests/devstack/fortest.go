@@ -60,3 +60,30 @@ func GatewayForTest(tb testing.TB, opts GatewayOptions) *Gateway {
 	})
 	return g
 }
+
+// BackendForTest starts a backend that ends with the test; the binary is built when opts names none. When the test
+// failed, its log is printed; a data race that a race build found fails it.
+func BackendForTest(tb testing.TB, opts BackendOptions) *Backend {
+	tb.Helper()
+	if opts.Binary == "" {
+		opts.Binary = BuildBackend(tb, false)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	b, err := StartBackend(ctx, opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Logf("log of %s:\n%s", b.opts.Name, b.Log())
+		}
+		if strings.Contains(b.Log(), "WARNING: DATA RACE") {
+			tb.Errorf("%s has a data race:\n%s", b.opts.Name, b.Log())
+		}
+		if err := b.Stop(); err != nil {
+			tb.Errorf("stop %s: %v", b.opts.Name, err)
+		}
+	})
+	return b
+}

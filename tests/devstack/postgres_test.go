@@ -168,6 +168,12 @@ func TestPostgres_dataAndPasswordsAreKeptBetweenServers(t *testing.T) {
 	require.Equal(t, before, strings.Replace(second.DSN(OwnerLogin, "kept"), second.Addr(), "addr", 1))
 	connect(t, second.DSN(OwnerLogin, "kept"))
 
+	_, err = second.EnsureDatabase(startContext(t), "kept")
+	require.NoError(t, err)
+	another, err := second.EnsureDatabase(startContext(t), "another")
+	require.NoError(t, err)
+	connect(t, another.DSN(OwnerLogin))
+
 	_, err = pgx.Connect(startContext(t), "postgres://"+OwnerLogin+":guess@"+second.Addr()+"/kept?sslmode=disable")
 	require.ErrorContains(t, err, "password authentication failed", "data that is kept is guarded")
 	conn := connect(t, second.DSN(superuser, maintenance))

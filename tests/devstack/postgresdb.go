@@ -49,6 +49,21 @@ func (pg *Postgres) NewDatabase(ctx context.Context, name, template string) (Dat
 	return Database{Name: name, postgres: pg}, nil
 }
 
+// EnsureDatabase returns the database of that name, made empty by NewDatabase if there is none.
+func (pg *Postgres) EnsureDatabase(ctx context.Context, name string) (Database, error) {
+	var there bool
+	err := pg.as(ctx, maintenance, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name).Scan(&there)
+	})
+	if err != nil {
+		return Database{}, fmt.Errorf("look for the database %s: %w", name, err)
+	}
+	if there {
+		return Database{Name: name, postgres: pg}, nil
+	}
+	return pg.NewDatabase(ctx, name, EmptyTemplate)
+}
+
 // DropDatabase removes a database and sends its clients away. One that is not there is fine.
 func (pg *Postgres) DropDatabase(ctx context.Context, name string) error {
 	return pg.Exec(ctx, maintenance, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)")

@@ -70,6 +70,27 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 	return p, nil
 }
 
+// Run starts a program that ends by itself and waits for that. An exit status other than 0 is an error that carries
+// the last lines of the log. When ctx ends first, the program is asked to end, as Stop does, and killed if it does not.
+func Run(ctx context.Context, spec Spec) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", spec.Name, err)
+	}
+	p, err := spawn(spec)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", spec.Name, err)
+	}
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", spec.Name, errors.Join(ctx.Err(), p.Stop(stopGrace)))
+	}
+	if p.ExitCode() != 0 {
+		return fmt.Errorf("%w%s", p.Err(), p.tailForError())
+	}
+	return nil
+}
+
 func spawn(spec Spec) (*Process, error) {
 	if err := os.MkdirAll(filepath.Dir(spec.Log), 0o750); err != nil {
 		return nil, err

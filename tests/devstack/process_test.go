@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(postgresParentEnv) != "" {
 		postgresParent()
 	}
+	if os.Getenv(standInEnv) != "" {
+		standIn()
+	}
 	os.Exit(m.Run())
 }
 
@@ -145,6 +148,28 @@ func TestStop_asksThenKills(t *testing.T) {
 			require.NoError(t, p.Stop(tc.grace), "stopping what has ended is fine")
 		})
 	}
+}
+
+func TestRun_waitsForTheEndAndTellsOfFailure(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, Run(startContext(t), shell("echo done > "+dir+"/done", nil, dir)))
+	require.FileExists(t, filepath.Join(dir, "done"))
+
+	err := Run(startContext(t), shell("echo no luck; exit 7", nil, dir))
+	require.ErrorContains(t, err, "exit status 7")
+	require.ErrorContains(t, err, "no luck")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for ; ctx.Err() == nil; time.Sleep(time.Millisecond) {
+			if _, err := os.Stat(filepath.Join(dir, "begun")); err == nil {
+				cancel()
+			}
+		}
+	}()
+	err = Run(ctx, shell("trap 'touch "+dir+"/asked; exit 0' TERM; touch "+dir+"/begun; while :; do sleep 0.02; done", nil, dir))
+	require.ErrorIs(t, err, context.Canceled)
+	require.FileExists(t, filepath.Join(dir, "asked"), "it may end in order")
 }
 
 func TestPause_everyThreadHasStoppedWhenItReturns(t *testing.T) {
