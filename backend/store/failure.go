@@ -20,10 +20,10 @@ var errLost = errors.New("the connection was lost")
 // those of callers, and those that say what is wrong with a statement.
 func unavailable(ctx context.Context, err error) error {
 	switch {
-	case err == nil, errors.Is(err, ErrUnavailable), errors.Is(ctx.Err(), context.Canceled):
+	case err == nil, errors.Is(err, ErrUnavailable), errors.Is(err, context.Canceled), !absent(err):
 		return err
-	case !absent(err):
-		return err
+	case errors.Is(ctx.Err(), context.Canceled): // by the caller, and pgx has closed the connection for it
+		return fmt.Errorf("%w: %w", context.Canceled, err)
 	default:
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

@@ -50,12 +50,13 @@ func secretColumns() [][2]string {
 }
 
 // rights compares what the role may do with what it must and what it must not: on a table that we know,
-// nothing but what working says; on any other of our schemas, partitions among them, neither removing nor
-// owning.
+// nothing but what working says; on any other of our schemas, neither removing nor owning.
 func (i *inspection) rights(ctx context.Context) error {
 	want := working()
-	foreign := []string{"activity_events", "outbox"}
-	return i.each(ctx, `
+	want["activity_events"], want["outbox"] = nil, nil
+	names := []string{"select", "insert", "update", "delete", "truncate", "trigger"}
+	var owned, excess, lack []string
+	err := i.each(ctx, `
 		select c.relname, c.relispartition, pg_has_role(session_user, c.relowner, 'member'),
 			has_any_column_privilege(c.oid, 'select'), has_any_column_privilege(c.oid, 'insert'), has_any_column_privilege(c.oid, 'update'),
 			has_table_privilege(c.oid, 'delete'), has_table_privilege(c.oid, 'truncate'), has_table_privilege(c.oid, 'trigger')
@@ -64,52 +65,56 @@ func (i *inspection) rights(ctx context.Context) error {
 		order by c.relname`, func(scan scan) error {
 		var table string
 		var partition, owns bool
-		names := []string{"select", "insert", "update", "delete", "truncate", "trigger"}
 		has := make([]bool, len(names))
 		if err := scan(&table, &partition, &owns, &has[0], &has[1], &has[2], &has[3], &has[4], &has[5]); err != nil {
 			return err
 		}
 		if owns {
-			i.add("use a login of its own for the backend, that is no member of the owner's role", "the role %s owns the table %s", quote(i.role), table)
+			owned = append(owned, table)
 			return nil // an owner may do everything
 		}
-		needed, ours := want[table]
-		var excess, lack []string
+		needed, known := want[table]
 		for n, name := range names {
+			right := strings.ToUpper(name) + " on " + table
 			switch {
-			case has[n] && !slices.Contains(needed, name) && (ours || partition || slices.Contains(foreign, table) || n > 2):
-				excess = append(excess, name)
+			case has[n] && !slices.Contains(needed, name) && (known || partition || n > 2): // others may be read by whom their owner lets
+				excess = append(excess, right)
 			case !has[n] && slices.Contains(needed, name):
-				lack = append(lack, name)
+				lack = append(lack, right)
 			}
-		}
-		if len(excess) > 0 {
-			words := strings.ToUpper(strings.Join(excess, ", "))
-			i.add(fmt.Sprintf("REVOKE %s ON public.%s FROM %s, and from the roles that it is a member of", words, table, quote(i.role)),
-				"the role %s has rights on %s that it should not have: %s", quote(i.role), table, words)
-		}
-		if len(lack) > 0 && i.member {
-			words := strings.ToUpper(strings.Join(lack, ", "))
-			i.add(fmt.Sprintf("GRANT %s ON public.%s TO %s", words, table, group), "the role %s lacks rights on %s: %s", quote(i.role), table, words)
 		}
 		return nil
 	})
+	if len(owned) > 0 {
+		i.add("use a login of its own for the backend, that is no member of the owner's role", "the role %s owns tables: %s", quote(i.role), strings.Join(owned, ", "))
+	}
+	if len(excess) > 0 {
+		i.add("revoke them from it, from the roles that it is a member of, and from PUBLIC",
+			"the role %s has rights that it should not have: %s", quote(i.role), strings.Join(excess, ", "))
+	}
+	if len(lack) > 0 && i.member {
+		i.add(fmt.Sprintf("grant them to %s", group), "the role %s lacks rights: %s", quote(i.role), strings.Join(lack, ", "))
+	}
+	return err
 }
 
 // secrets refuses a role that can read a secret.
 func (i *inspection) secrets(ctx context.Context) error {
+	var readable []string
 	for _, secret := range secretColumns() {
-		var readable bool
-		table, column := secret[0], secret[1]
-		err := i.conn.QueryRowContext(ctx, `select has_column_privilege(('public.' || quote_ident($1::text))::regclass, $2::text, 'select')`, table, column).
-			Scan(&readable)
+		var may bool
+		err := i.conn.QueryRowContext(ctx, `select has_column_privilege(('public.' || quote_ident($1::text))::regclass, $2::text, 'select')`, secret[0], secret[1]).
+			Scan(&may)
 		if err != nil {
 			return err
 		}
-		if readable {
-			i.add(fmt.Sprintf("REVOKE SELECT ON public.%s FROM %s, and grant it column by column without %s", table, quote(i.role), column),
-				"the role %s can read the secret %s.%s", quote(i.role), table, column)
+		if may {
+			readable = append(readable, secret[0]+"."+secret[1])
 		}
+	}
+	if len(readable) > 0 {
+		i.add("revoke SELECT on these tables from it and from its roles; our migrations grant it column by column",
+			"the role %s can read secrets: %s", quote(i.role), strings.Join(readable, ", "))
 	}
 	return nil
 }
@@ -136,7 +141,7 @@ func (i *inspection) policies(ctx context.Context) error {
 			i.add(cure, "the table %s has no row-level security", table)
 		case ours == 0:
 			i.add(cure, "the table %s lacks its policy %s_organization", table, table)
-		case policies > ours:
+		case policies > ours && !i.almighty: // to whom the policies of all roles apply
 			i.add(cure, "the table %s has %d %s for this role beside its own, which show more rows", table, policies-ours, plural(policies-ours, "policy"))
 		}
 	}
