@@ -37,8 +37,16 @@ $$;
 do $$
 declare
     t text;
+    trashed boolean;
 begin
     foreach t in array gatehouse.trashable() loop
+        continue when not exists (
+            select from pg_attribute where attrelid = to_regclass(format('public.%I', t)) and attname = 'deleted_at' and not attisdropped);
+        execute format('lock table public.%I in access exclusive mode', t);
+        execute format('select exists (select from public.%I where deleted_at is not null)', t) into trashed;
+        if trashed then
+            raise exception 'rows of % are in the trash: without their marks they would be alive again', t;
+        end if;
         execute format($sql$
             alter table public.%I
                 drop column if exists deleted_at,

@@ -81,6 +81,26 @@ func (ix *index) state(ctx context.Context, db querier) (valid, there bool, err 
 	return valid, true, nil
 }
 
+// before is the key as far as the table has its columns: of rows that no deletion can have marked yet, all are live,
+// and where a row does not know its organisation the other columns decide.
+func (ix *index) before(ctx context.Context, db querier) (*index, error) {
+	early := *ix
+	for _, column := range []string{"deleted_at", "organization_id"} {
+		var there bool
+		err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM pg_attribute
+			WHERE attrelid = to_regclass('public.' || $1) AND attname = $2 AND NOT attisdropped)`, ix.table, column).Scan(&there)
+		if err != nil {
+			return nil, fmt.Errorf("look at the columns of %s: %w", ix.table, err)
+		}
+		if there {
+			continue
+		}
+		early.keys = strings.TrimPrefix(early.keys, column+", ")
+		early.where = strings.TrimPrefix(strings.TrimPrefix(early.where, column+" is null"), " and ")
+	}
+	return &early, nil
+}
+
 // duplicates returns a *DuplicatesError when the key would not hold. Keys and condition are those of our own files.
 func (ix *index) duplicates(ctx context.Context, db querier) error {
 	if !ix.unique {

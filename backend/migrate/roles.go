@@ -41,21 +41,33 @@ func RolesSQL() string {
 
 func createGroup(name string) string { return "create role " + name + " nologin;" }
 
-// makeGroups creates the groups that are missing, as far as this login may.
-func (m *Migrator) makeGroups(ctx context.Context) error {
+// missingGroups are those that the server has not, and whether this login may make them.
+func (m *Migrator) missingGroups(ctx context.Context) (missing []string, may bool, err error) {
 	for _, group := range Groups {
-		var there, may bool
+		var there bool
 		err := m.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1),
 			(SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user)`, group).Scan(&there, &may)
-		switch {
-		case err != nil:
-			return fmt.Errorf("look for the role %s: %w", group, err)
-		case there:
-			continue
-		case !may:
-			return &NotReadyError{Reason: "the role " + group + " is not there, and this login may not create it", SQL: RolesSQL()}
+		if err != nil {
+			return nil, false, fmt.Errorf("look for the role %s: %w", group, err)
 		}
-		_, err = m.db.ExecContext(ctx, createGroup(group))
+		if !there {
+			missing = append(missing, group)
+		}
+	}
+	return missing, may, nil
+}
+
+// makeGroups creates the groups that are missing, as far as this login may.
+func (m *Migrator) makeGroups(ctx context.Context) error {
+	missing, may, err := m.missingGroups(ctx)
+	if err != nil {
+		return err
+	}
+	if len(missing) > 0 && !may {
+		return &NotReadyError{Reason: "the roles " + strings.Join(missing, ", ") + " are not there, and this login may not create them", SQL: RolesSQL()}
+	}
+	for _, group := range missing {
+		_, err := m.db.ExecContext(ctx, createGroup(group))
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) && (pg.Code == "42710" || pg.Code == "23505") {
 			continue // Somebody who migrates another database of this server was first.

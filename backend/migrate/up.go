@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,11 +15,14 @@ import (
 // Up applies what is missing, step by step. It can be killed at any moment and be called again.
 func (m *Migrator) Up(ctx context.Context) error {
 	return m.alone(ctx, func() error {
-		if err := m.ready(ctx); err != nil {
-			return err
-		}
 		applied, err := m.applied(ctx)
 		if err != nil {
+			return err
+		}
+		if err := m.ready(ctx, applied); err != nil {
+			return err
+		}
+		if err := m.reopen(ctx, applied); err != nil {
 			return err
 		}
 		count := 0
@@ -36,6 +40,25 @@ func (m *Migrator) Up(ctx context.Context) error {
 		}
 		return m.partitions(ctx)
 	})
+}
+
+// reopen forgets the newest applied step when it has no transaction and others are to follow: a migration down that
+// was killed may have undone half of it. Such steps pass over what they find done.
+func (m *Migrator) reopen(ctx context.Context, applied map[int64]bool) error {
+	for _, s := range slices.Backward(m.steps) {
+		if !applied[s.version] {
+			continue
+		}
+		if s.transaction || s.version == m.latest() {
+			return nil
+		}
+		if _, err := m.db.ExecContext(ctx, "DELETE FROM public."+versionTable+" WHERE version_id = $1", s.version); err != nil {
+			return fmt.Errorf("look at %s again: %w", s.file, err)
+		}
+		delete(applied, s.version)
+		return nil
+	}
+	return nil
 }
 
 // alone runs do while nobody else migrates this database.
@@ -109,40 +132,6 @@ func gaveWay(err error) bool {
 		return false
 	}
 	return pg.Code == "55P03" || pg.Code == "40P01" || pg.Code == "40001"
-}
-
-// latest is the version that Up leads to.
-func (m *Migrator) latest() int64 { return m.steps[len(m.steps)-1].version }
-
-// applied are the versions that the database has. Nothing is created to find out.
-func (m *Migrator) applied(ctx context.Context) (map[int64]bool, error) {
-	there, err := m.exists(ctx, versionTable)
-	if err != nil || !there {
-		return nil, err
-	}
-	rows, err := m.db.QueryContext(ctx, "SELECT version_id FROM public."+versionTable+" WHERE is_applied AND version_id > 0")
-	if err != nil {
-		return nil, fmt.Errorf("read which migrations have been applied: %w", err)
-	}
-	defer rows.Close() //nolint:errcheck // Err has told.
-	versions := map[int64]bool{}
-	for rows.Next() {
-		var version int64
-		if err := rows.Scan(&version); err != nil {
-			return nil, err
-		}
-		versions[version] = true
-	}
-	return versions, rows.Err()
-}
-
-// exists tells whether the table of that name is in the app's schema.
-func (m *Migrator) exists(ctx context.Context, table string) (there bool, err error) {
-	err = m.db.QueryRowContext(ctx, "SELECT to_regclass('public.' || quote_ident($1)) IS NOT NULL", table).Scan(&there)
-	if err != nil {
-		return false, fmt.Errorf("look for the table %s: %w", table, err)
-	}
-	return there, nil
 }
 
 // partitions sees to the months to come each time, since months go by without migrations.
