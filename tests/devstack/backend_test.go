@@ -26,7 +26,9 @@ func standIn() {
 	server := &http.Server{
 		Addr: os.Getenv("BACKEND_LISTEN"), ReadHeaderTimeout: time.Second,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			_ = json.NewEncoder(w).Encode(os.Environ())
+			if err := json.NewEncoder(w).Encode(os.Environ()); err != nil {
+				fmt.Println(err)
+			}
 		}),
 	}
 	fmt.Println(server.ListenAndServe())

@@ -109,7 +109,7 @@ func follow(ctx context.Context, url string) (w whereabouts, err error) {
 	if err != nil {
 		return w, err
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // what it was opened for has been done
 	err = conn.QueryRow(ctx, `
 		SELECT extract(epoch FROM pg_postmaster_start_time()) || ' ' || (SELECT oid FROM pg_database WHERE datname = current_database()),
 		       session_user,

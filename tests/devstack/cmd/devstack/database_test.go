@@ -69,10 +69,9 @@ func TestLookAt_seesWhatIsThereAndWhereTheURLsLead(t *testing.T) {
 	require.Equal(t, found{tables: 2}, look(given{url: two.DSN(devstack.AppLogin)}))
 	require.Equal(t, found{tables: 2}, look(given{url: app, adminURL: two.DSN(devstack.OwnerLogin)}), "an owner's URL that leads elsewhere")
 
-	_, err := lookAt(t.Context(), given{url: "postgres://app:s3cret@127.0.0.1:1/x"})
-	require.ErrorContains(t, err, "DATABASE_URL")
-	require.NotContains(t, err.Error(), "s3cret")
-	_, err = lookAt(t.Context(), given{url: "postgres://app:s3cret@[::1/x"})
-	require.ErrorContains(t, err, "DATABASE_URL")
-	require.NotContains(t, err.Error(), "s3cret")
+	for _, wrong := range []string{"127.0.0.1:1", "[::1"} {
+		_, err := lookAt(t.Context(), given{url: "postgres://app:" + "s3cret" + "@" + wrong + "/x"})
+		require.ErrorContains(t, err, "DATABASE_URL")
+		require.NotContains(t, err.Error(), "s3cret")
+	}
 }

@@ -1,5 +1,5 @@
-// Command devstack is `make run`: Redis, an identity provider, two edge nodes and a small upstream, from one command that leaves
-// nothing behind.
+// Command devstack is `make run`: Redis, PostgreSQL, an identity provider, two edge nodes and the backend with demo data,
+// from one command that leaves nothing behind.
 //
 //	devstack run              start all of it and say what to try; Ctrl-C stops it
 //	devstack redis <command>  hurt the Redis of that run and bring it back
@@ -20,7 +20,7 @@ import (
 )
 
 const usage = `usage:
-  devstack run [--without-redis] [--ports 8443,8444] [--provider-port 8442] [--caddyfile FILE] [--state DIR]
+  devstack run [--without-redis] [--without-backend] [--ports 8443,8444] [--provider-port 8442] [--caddyfile FILE] [--state DIR]
   devstack redis ` + redisCommands + ` [--state DIR]
   devstack deps [--test]
 `

@@ -17,17 +17,19 @@ import (
 
 // options are those of `devstack run`.
 type options struct {
-	withoutRedis bool
-	ports        []string
-	providerPort string
-	caddyfile    string
-	state        string
+	withoutRedis   bool
+	withoutBackend bool
+	ports          []string
+	providerPort   string
+	caddyfile      string
+	state          string
 }
 
 func runCommand(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	var o options
 	flags.BoolVar(&o.withoutRedis, "without-redis", false, "let each node limit for itself")
+	flags.BoolVar(&o.withoutBackend, "without-backend", false, "try the edge alone: a small upstream that shows what it is sent, and no PostgreSQL")
 	ports := flags.String("ports", "8443,8444", "one edge node for each, at https://localhost:<port>")
 	flags.StringVar(&o.providerPort, "provider-port", "8442", "where the identity provider listens")
 	flags.StringVar(&o.caddyfile, "caddyfile", "", "what the nodes run with (default: the Caddyfile of the checkout)")
@@ -40,6 +42,9 @@ func runCommand(ctx context.Context, args []string) error {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 			return fmt.Errorf("--ports, --provider-port: %q is not a port", port)
 		}
+	}
+	if !o.withoutBackend && !haveBackend() {
+		o.withoutBackend = true
 	}
 	r := &run{options: o, begun: time.Now(), restarted: make(chan *devstack.Process, 1)}
 	defer r.stopAll()
@@ -60,9 +65,10 @@ type run struct {
 	note     note
 	redisURL string // empty: none
 	redis    *redisControl
-	upstream *devstack.Process
-	app      string // the upstream's address
-	provider string // the identity provider's issuer
+	database database
+	upstream *devstack.Process // what is behind the edge: the backend, or the small upstream
+	app      string            // its address
+	provider string            // the identity provider's issuer
 	signIn   []string
 	nodes    []*devstack.Gateway
 	sites    []string
@@ -95,7 +101,10 @@ func (r *run) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	edge, upstream, err := r.build(ctx)
+	if err := r.findDatabase(ctx); err != nil {
+		return err
+	}
+	edge, app, err := r.build(ctx)
 	if err != nil {
 		return err
 	}
@@ -104,13 +113,27 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.startUpstream(ctx, upstream); err != nil {
+	if err := r.startApp(ctx, app); err != nil {
 		return err
 	}
 	if err := r.startProvider(ctx); err != nil {
 		return err
 	}
-	return r.startNodes(ctx, edge)
+	if err := r.startNodes(ctx, edge); err != nil || r.withoutBackend {
+		return err
+	}
+	return r.keepKeySet(ctx)
+}
+
+// startApp starts what is behind the edge.
+func (r *run) startApp(ctx context.Context, binary string) error {
+	if r.withoutBackend {
+		return r.startUpstream(ctx, binary)
+	}
+	if err := r.prepareDatabase(ctx, binary); err != nil {
+		return err
+	}
+	return r.startBackend(ctx, binary)
 }
 
 // watch waits for Ctrl-C. Redis may die, that is what it is there for; anything else that dies ends the run.
@@ -129,6 +152,9 @@ func (r *run) watch(ctx context.Context) error {
 		}()
 	}
 	follow(r.upstream)
+	if pg := r.database.postgres; pg != nil {
+		follow(pg.Process())
+	}
 	for _, node := range r.nodes {
 		follow(node.Process())
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,11 +42,15 @@ const caddyfile = `{
 }
 {$GATEHOUSE_SITE} {
 	header Redis "{env.REDIS_URL}"
+	respond /.well-known/gatehouse-jwks.json "the keys"
 	reverse_proxy {$GATEHOUSE_UPSTREAM}
 }
 `
 
 func TestMain(m *testing.M) {
+	if os.Getenv(standInEnv) != "" && slices.Contains([]string{"serve", "migrate", "seed"}, os.Args[1]) {
+		standIn()
+	}
 	if os.Getenv(mainEnv) != "" {
 		main()
 		os.Exit(0)
@@ -59,6 +64,7 @@ type place struct {
 	ports            []string
 	provider         string
 	edge             string
+	backend          bool // what is behind the edge; false: the small upstream
 }
 
 func newPlace(t *testing.T) *place {
@@ -116,7 +122,8 @@ func (p *place) command(ctx context.Context, t *testing.T, args ...string) *exec
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(ctx, self, append(args, "--state", p.state)...)
-	cmd.Env = append(os.Environ(), mainEnv+"=1", "REDIS_URL=", "GATEHOUSE_BIN="+p.edge,
+	cmd.Env = append(os.Environ(), mainEnv+"=1", "REDIS_URL=", "DATABASE_URL=", "DATABASE_ADMIN_URL=", mineEnv+"=",
+		"GATEHOUSE_BIN="+p.edge,
 		"GORACE=atexit_sleep_ms=0") // a race build waits for a second at its end otherwise
 	return cmd
 }
@@ -158,6 +165,9 @@ func (p *place) run(t *testing.T, args ...string) *running {
 // runWith adds to the environment.
 func (p *place) runWith(t *testing.T, env []string, args ...string) *running {
 	t.Helper()
+	if !p.backend {
+		args = append(args, "--without-backend")
+	}
 	args = append([]string{"run", "--ports", strings.Join(p.ports, ","), "--provider-port", p.provider, "--caddyfile", p.caddyfile}, args...)
 	r := &running{t: t, place: p, cmd: p.command(t.Context(), t, args...), out: &output{}, ended: make(chan struct{})}
 	r.cmd.Env = append(r.cmd.Env, env...)

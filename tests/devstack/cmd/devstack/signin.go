@@ -3,13 +3,8 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
-	"strings"
 
 	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
 	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
@@ -39,7 +34,7 @@ func (r *run) startProvider(ctx context.Context) error {
 		return fmt.Errorf("identity provider: %w", err)
 	}
 	r.stops = append(r.stops, func() { report(provider.Close()) })
-	secret, err := r.secret()
+	secret, err := r.keptKey("secret") // so that who was signed in still is
 	if err != nil {
 		return err
 	}
@@ -49,20 +44,4 @@ func (r *run) startProvider(ctx context.Context) error {
 		"OIDC_ISSUER=" + r.provider, "OIDC_CLIENT_ID=" + clientID, "OIDC_CLIENT_SECRET=" + client.Secret,
 	}
 	return nil
-}
-
-// secret is kept between runs, so that who was signed in still is.
-func (r *run) secret() (string, error) {
-	file := r.state.path("secret")
-	kept, err := os.ReadFile(file)
-	if err == nil {
-		return strings.TrimSpace(string(kept)), nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	var key [32]byte
-	_, _ = rand.Read(key[:]) // never fails: it ends the process instead
-	secret := base64.StdEncoding.EncodeToString(key[:])
-	return secret, os.WriteFile(file, []byte(secret+"\n"), 0o600)
 }

@@ -48,13 +48,21 @@ WARNING: the edge runs without Redis. What is lost:
 `)
 }
 
-func (r *run) build(ctx context.Context) (edge, upstream string, err error) {
-	fmt.Println("building the edge (minutes the first time, seconds later)")
+func (r *run) build(ctx context.Context) (edge, app string, err error) {
+	what := "the edge and the backend"
+	if r.withoutBackend {
+		what = "the edge"
+	}
+	fmt.Printf("building %s (minutes the first time, seconds later)\n", what)
 	if edge, err = devstack.EdgeBinary(ctx, false); err != nil {
 		return "", "", err
 	}
-	upstream, err = devstack.UpstreamBinary(ctx)
-	return edge, upstream, err
+	if r.withoutBackend {
+		app, err = devstack.UpstreamBinary(ctx)
+	} else {
+		app, err = devstack.BackendBinary(ctx, false)
+	}
+	return edge, app, err
 }
 
 func (r *run) startRedis(ctx context.Context) error {

@@ -82,7 +82,7 @@ func (s *state) open() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	// Whoever made it, with whatever umask: Redis's account walks through it when this is root.
+	// Whoever made it, with whatever umask: the accounts of the servers walk through it when this is root.
 	if err := os.Chmod(s.dir, 0o755); err != nil {
 		return err
 	}
