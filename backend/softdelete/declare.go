@@ -20,13 +20,12 @@ func Declare[T any](spec Spec) *Entity {
 		Spec:   spec,
 		fields: map[string]*Field{},
 		fresh:  func() Record { return any(new(T)).(Record) },
-		list:   func() any { return new([]*T) },
 	}
 	if e.Sort == "" {
 		e.Sort = "created_at"
 	}
-	for i := range model.NumField() {
-		e.read(model.Field(i))
+	for f := range model.Fields() {
+		e.read(f)
 	}
 	if err := e.sound(); err != nil {
 		panic(fmt.Sprintf("softdelete: declare %s: %v", model, err))
@@ -81,6 +80,8 @@ func (f *Field) say(word string) {
 		f.User = true
 	case "own":
 		f.Own = true
+	case "actor":
+		f.Actor = true
 	case "search":
 		f.Search = true
 	case "filter":
@@ -144,6 +145,31 @@ func typeOf(t reflect.Type) Type {
 	}
 }
 
+// LabelOf names a row to people, as the database would: by the columns of [Spec.Label], or else by its kind and
+// the day that lists go by.
+func (e *Entity) LabelOf(r Record) string {
+	var words []string
+	for _, column := range e.Label {
+		if word, _ := e.column(column).Value(r).(string); word != "" {
+			words = append(words, word)
+		}
+	}
+	if len(words) > 0 {
+		return strings.Join(words, " ")
+	}
+	day, _ := e.column(e.Sort).Value(r).(time.Time)
+	return e.Singular + " " + day.Format(time.DateOnly)
+}
+
+// column returns the field of a column; nil when there is none.
+func (e *Entity) column(name string) *Field {
+	i := slices.IndexFunc(e.Fields, func(f *Field) bool { return f.Column == name })
+	if i < 0 {
+		return nil
+	}
+	return e.Fields[i]
+}
+
 // title makes "First name" of first_name, and leaves out the id of a reference.
 func title(column string) string {
 	words := []rune(strings.ReplaceAll(strings.TrimSuffix(column, "_id"), "_", " "))
@@ -164,12 +190,13 @@ func camel(column string) string {
 	return strings.Join(words, "")
 }
 
-// Value is the field's value in a record: nil for null, a string, bool, int32, Decimal, time.Time or
+// Value is the field's value in a record: nil for null and for a reference whose target is trashed, a string, bool, int32, Decimal, time.Time or
 // json.RawMessage otherwise.
 func (f *Field) Value(r Record) any {
 	value := reflect.ValueOf(r).Elem().FieldByIndex(f.index)
 	switch {
-	case value.Kind() == reflect.Pointer && value.IsNil(), f.Type == Document && value.Len() == 0:
+	case value.Kind() == reflect.Pointer && value.IsNil(), f.Type == Document && value.Len() == 0,
+		f.Target != "" && value.Kind() == reflect.String && value.Len() == 0:
 		return nil
 	case value.Kind() == reflect.Pointer:
 		return value.Elem().Interface()

@@ -11,7 +11,11 @@ type Entity struct {
 
 	fields map[string]*Field // by JSON name
 	fresh  func() Record
-	list   func() any // a pointer to an empty slice of the model
+
+	// What Link finds out.
+	all      []*Entity
+	children []edge
+	plan     []step // what a deletion of one of its rows reaches, itself first
 }
 
 // Spec is what a model's columns do not say.
@@ -32,12 +36,20 @@ type Spec struct {
 	// Root marks the organisations themselves: their rows have no organization_id, are never made by a
 	// request, and deleting one takes nothing along.
 	Root bool
-	// Unique are the keys that hold among live rows, as column names.
+	// Membership marks who belongs to the organisation, and as what: its columns user_id and role.
+	Membership bool
+	// Unique is the key that holds among live rows, as column names; see Revoke.
 	Unique []string
+	// Revoke is what a deletion does to a status, for good. The key of Unique holds only among rows of
+	// the status that is revoked.
+	Revoke Revoke
 	// Rearm says what of a row is not given back when it is restored, in the words of an answer: "access
 	// token". Empty for all that come back whole.
 	Rearm string
 }
+
+// Revoke turns one status into another.
+type Revoke struct{ Column, From, To string }
 
 // Class is a class of retention. The days count from the deletion, for each row by itself.
 type Class string

@@ -13,6 +13,7 @@ import "reflect"
 //	ref=KIND      a reference that is kept, and shown as absent while its target is trashed
 //	user          the id of a user
 //	own           the row is the own of the user whose id this is
+//	actor         set to the actor on creation, when it is not given
 //	search        lists are searched in it
 //	filter        lists may be filtered by it
 //	list          pages show it in lists
@@ -40,10 +41,11 @@ type Field struct {
 	// Cascade says that the target is a parent, which takes this row along.
 	Cascade bool
 
-	User, Own, Search, Filter, List, Long, ReadOnly, Secret, Personal bool
+	User, Own, Actor, Search, Filter, List, Long, ReadOnly, Secret, Personal bool
 
-	index []int // in the model
-	kind  reflect.Type
+	target *Entity // of Target
+	index  []int   // in the model
+	kind   reflect.Type
 }
 
 // Type is a type of values.

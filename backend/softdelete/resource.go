@@ -18,3 +18,42 @@ type Resource interface {
 	// FetchTrashed returns a trashed row, to who may see it in the Trash.
 	FetchTrashed(ctx context.Context, tx *Tx, id string) (Record, error)
 }
+
+// Resource returns the repository with its model forgotten.
+func (r *Repository[T]) Resource() Resource { return resource[T]{r} }
+
+type resource[T any] struct{ repository *Repository[T] }
+
+func (r resource[T]) Entity() *Entity { return r.repository.entity }
+
+func (r resource[T]) Fetch(ctx context.Context, tx *Tx, id string) (Record, error) {
+	return forget(r.repository.Get(ctx, tx, id))
+}
+
+func (r resource[T]) FetchTrashed(ctx context.Context, tx *Tx, id string) (Record, error) {
+	return forget(r.repository.GetTrashed(ctx, tx, id))
+}
+
+func (r resource[T]) Create(ctx context.Context, tx *Tx, v Values) (Record, error) {
+	return forget(r.repository.Create(ctx, tx, v))
+}
+
+func (r resource[T]) Update(ctx context.Context, tx *Tx, id string, version int64, v Values) (Record, error) {
+	return forget(r.repository.Update(ctx, tx, id, version, v))
+}
+
+func (r resource[T]) List(ctx context.Context, tx *Tx, q Query) (Page[Record], error) {
+	typed, err := r.repository.List(ctx, tx, q)
+	page := Page[Record]{Next: typed.Next, Total: typed.Total, Capped: typed.Capped, Rows: make([]Record, len(typed.Rows))}
+	for i, row := range typed.Rows {
+		page.Rows[i] = record(row)
+	}
+	return page, err
+}
+
+func forget[T any](row *T, err error) (Record, error) {
+	if err != nil {
+		return nil, err
+	}
+	return record(row), nil
+}

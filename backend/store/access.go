@@ -78,7 +78,7 @@ type UserRole struct {
 
 	UserID       string    `bun:"user_id" json:"userId" field:"required,max=255,user,filter,list"`
 	RoleID       string    `bun:"role_id" json:"roleId" field:"required,max=255,parent=roles,filter,list"`
-	AssignedByID *string   `bun:"assigned_by_id" json:"assignedById" field:"readonly,max=255,user,filter"`
+	AssignedByID *string   `bun:"assigned_by_id" json:"assignedById" field:"readonly,max=255,user,actor,filter"`
 	AssignedAt   time.Time `bun:"assigned_at" json:"assignedAt" field:"readonly"`
 }
 
@@ -100,7 +100,7 @@ type Invitation struct {
 	RoleID       *string    `bun:"role_id" json:"roleId" field:"max=255,ref=roles,filter"`
 	Token        string     `bun:"token" json:"-" field:"readonly,max=255,secret"`
 	Status       string     `bun:"status" json:"status" field:"default,max=20,filter,list"`
-	InvitedByID  string     `bun:"invited_by_id" json:"invitedById" field:"readonly,max=255,user,filter"`
+	InvitedByID  string     `bun:"invited_by_id" json:"invitedById" field:"readonly,max=255,user,actor,filter"`
 	AcceptedByID *string    `bun:"accepted_by_id" json:"acceptedById" field:"readonly,max=255,user,filter"`
 	AcceptedAt   *time.Time `bun:"accepted_at" json:"acceptedAt" field:"readonly"`
 	ExpiresAt    time.Time  `bun:"expires_at" json:"expiresAt" field:"required,list"`
@@ -112,6 +112,7 @@ type Invitation struct {
 var Invitations = softdelete.Declare[Invitation](softdelete.Spec{
 	Kind: "invitations", Singular: "Invitation", Plural: "Invitations", Class: softdelete.Routine,
 	Unique:       []string{"organization_id", "email"},
+	Revoke:       softdelete.Revoke{Column: "status", From: "pending", To: "revoked"},
 	ManagersOnly: true,
 	Rearm:        "invitation",
 })

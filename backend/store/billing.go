@@ -111,7 +111,7 @@ type Bill struct {
 
 	EngagementID   *string            `bun:"engagement_id" json:"engagementId" field:"max=255,ref=engagements,filter"`
 	VendorID       *string            `bun:"vendor_id" json:"vendorId" field:"max=255,ref=vendors,filter"`
-	CreatedByID    string             `bun:"created_by_id" json:"createdById" field:"readonly,max=255,user,own,filter"`
+	CreatedByID    string             `bun:"created_by_id" json:"createdById" field:"readonly,max=255,user,own,actor,filter"`
 	BillNumber     string             `bun:"bill_number" json:"billNumber" field:"required,max=50,search,list"`
 	Status         string             `bun:"status" json:"status" field:"default,enum=pending|approved|rejected|paid|cancelled,filter,list"`
 	Amount         softdelete.Decimal `bun:"amount,type:numeric" json:"amount" field:"required,list"`

@@ -20,7 +20,7 @@ type Thread struct {
 	EngagementID  string     `bun:"engagement_id" json:"engagementId" field:"required,max=255,parent=engagements,filter"`
 	Type          string     `bun:"type" json:"type" field:"default,enum=internal|client,filter,list"`
 	Subject       string     `bun:"subject" json:"subject" field:"required,max=255,search,list,personal"`
-	CreatedByID   string     `bun:"created_by_id" json:"createdById" field:"readonly,max=255,user,own,filter"`
+	CreatedByID   string     `bun:"created_by_id" json:"createdById" field:"readonly,max=255,user,own,actor,filter"`
 	LastMessageAt *time.Time `bun:"last_message_at" json:"lastMessageAt" field:"list"`
 	CreatedAt     time.Time  `bun:"created_at" json:"createdAt" field:"readonly"`
 }
@@ -38,7 +38,7 @@ type Message struct {
 	softdelete.Row
 
 	ThreadID    string          `bun:"thread_id" json:"threadId" field:"required,max=255,parent=threads,filter"`
-	SenderID    string          `bun:"sender_id" json:"senderId" field:"readonly,max=255,user,own,filter"`
+	SenderID    string          `bun:"sender_id" json:"senderId" field:"readonly,max=255,user,own,actor,filter"`
 	SenderName  *string         `bun:"sender_name" json:"senderName" field:"max=255,list,personal"`
 	Content     string          `bun:"content" json:"content" field:"required,long,personal"`
 	Attachments json.RawMessage `bun:"attachments,type:jsonb" json:"attachments" field:"personal"`

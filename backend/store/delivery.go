@@ -21,7 +21,7 @@ type Engagement struct {
 	DealID          *string             `bun:"deal_id" json:"dealId" field:"max=255,ref=deals,filter"`
 	ClientCompanyID *string             `bun:"client_company_id" json:"clientCompanyId" field:"max=255,ref=clients,filter,list"`
 	ContactID       *string             `bun:"contact_id" json:"contactId" field:"max=255,ref=contacts,filter"`
-	OwnerID         string              `bun:"owner_id" json:"ownerId" field:"default,max=255,user,own,filter"`
+	OwnerID         string              `bun:"owner_id" json:"ownerId" field:"default,max=255,user,own,actor,filter"`
 	Name            string              `bun:"name" json:"name" field:"required,max=255,search,list"`
 	Description     *string             `bun:"description" json:"description" field:"long,personal"`
 	Status          string              `bun:"status" json:"status" field:"default,enum=active|on_hold|completed|cancelled,filter,list"`
@@ -138,7 +138,7 @@ type File struct {
 	softdelete.Row
 
 	EngagementID    *string   `bun:"engagement_id" json:"engagementId" field:"max=255,parent=engagements,filter"`
-	UploadedByID    string    `bun:"uploaded_by_id" json:"uploadedById" field:"readonly,max=255,user,own,filter"`
+	UploadedByID    string    `bun:"uploaded_by_id" json:"uploadedById" field:"readonly,max=255,user,own,actor,filter"`
 	Name            string    `bun:"name" json:"name" field:"required,max=255,search,list,personal"`
 	OriginalName    string    `bun:"original_name" json:"originalName" field:"required,max=255,search,personal"`
 	MimeType        *string   `bun:"mime_type" json:"mimeType" field:"max=100,list"`

@@ -3,7 +3,7 @@ package store
 import "github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 
 // Entities are all kinds of rows that can be deleted and brought back, in the order in which pages list them.
-var Entities = []*softdelete.Entity{
+var Entities = softdelete.Link(
 	Organizations,
 	Members,
 	Clients,
@@ -29,4 +29,4 @@ var Entities = []*softdelete.Entity{
 	RolePermissions,
 	UserRoles,
 	Invitations,
-}
+)

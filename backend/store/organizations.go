@@ -57,4 +57,5 @@ var Members = softdelete.Declare[OrganizationMember](softdelete.Spec{
 	Kind: "members", Singular: "Member", Plural: "Members", Class: softdelete.Routine,
 	Unique:       []string{"organization_id", "user_id"},
 	ManagersOnly: true,
+	Membership:   true,
 })

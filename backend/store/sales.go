@@ -68,7 +68,7 @@ type Deal struct {
 
 	ClientCompanyID   *string             `bun:"client_company_id" json:"clientCompanyId" field:"max=255,ref=clients,filter,list"`
 	ContactID         *string             `bun:"contact_id" json:"contactId" field:"max=255,ref=contacts,filter"`
-	OwnerID           string              `bun:"owner_id" json:"ownerId" field:"default,max=255,user,own,filter"`
+	OwnerID           string              `bun:"owner_id" json:"ownerId" field:"default,max=255,user,own,actor,filter"`
 	Name              string              `bun:"name" json:"name" field:"required,max=255,search,list"`
 	Description       *string             `bun:"description" json:"description" field:"long,personal"`
 	Value             *softdelete.Decimal `bun:"value,type:numeric" json:"value" field:"list"`
@@ -96,7 +96,7 @@ type Proposal struct {
 	DealID          *string             `bun:"deal_id" json:"dealId" field:"max=255,ref=deals,filter"`
 	ClientCompanyID *string             `bun:"client_company_id" json:"clientCompanyId" field:"max=255,ref=clients,filter,list"`
 	ContactID       *string             `bun:"contact_id" json:"contactId" field:"max=255,ref=contacts,filter"`
-	CreatedByID     string              `bun:"created_by_id" json:"createdById" field:"readonly,max=255,user,own,filter"`
+	CreatedByID     string              `bun:"created_by_id" json:"createdById" field:"readonly,max=255,user,own,actor,filter"`
 	Name            string              `bun:"name" json:"name" field:"required,max=255,search,list"`
 	Status          string              `bun:"status" json:"status" field:"default,enum=draft|sent|viewed|accepted|rejected|expired,filter,list"`
 	Content         json.RawMessage     `bun:"content,type:jsonb" json:"content" field:"personal"`
@@ -125,7 +125,7 @@ type Contract struct {
 	DealID          *string             `bun:"deal_id" json:"dealId" field:"max=255,ref=deals,filter"`
 	ClientCompanyID *string             `bun:"client_company_id" json:"clientCompanyId" field:"max=255,ref=clients,filter,list"`
 	ContactID       *string             `bun:"contact_id" json:"contactId" field:"max=255,ref=contacts,filter"`
-	CreatedByID     string              `bun:"created_by_id" json:"createdById" field:"readonly,max=255,user,own,filter"`
+	CreatedByID     string              `bun:"created_by_id" json:"createdById" field:"readonly,max=255,user,own,actor,filter"`
 	Name            string              `bun:"name" json:"name" field:"required,max=255,search,list"`
 	Status          string              `bun:"status" json:"status" field:"default,enum=draft|sent|signed|expired|cancelled,filter,list"`
 	Content         json.RawMessage     `bun:"content,type:jsonb" json:"content" field:"personal"`

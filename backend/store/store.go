@@ -77,7 +77,7 @@ func New(o Options) (*Store, error) {
 		return nil, err
 	}
 	return &Store{
-		Resources: map[string]softdelete.Resource{},
+		Resources: Resources(o.CursorKey),
 		Deletions: softdelete.NewDeletions(Entities, o.CursorKey),
 		db:        bun.NewDB(pool, pgdialect.New()),
 		options:   o,

@@ -1,0 +1,181 @@
+package softdelete
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Sizes of pages. A limit of 0 is the default, a larger one than the largest is cut to it.
+const (
+	DefaultLimit = 50
+	MaxLimit     = 200
+)
+
+func limitOf(limit int) int {
+	if limit <= 0 {
+		return DefaultLimit
+	}
+	return min(limit, MaxLimit)
+}
+
+// List returns live rows, the newest first. It returns ErrCursor, ErrBeyond, or a *FieldError for a filter or
+// a search that the entity does not have.
+func (r *Repository[T]) List(ctx context.Context, tx *Tx, q Query) (Page[*T], error) {
+	if err := tx.open(r.entity); err != nil {
+		return Page[*T]{}, err
+	}
+	wanted, err := r.entity.wanted(tx, q)
+	if err != nil {
+		return Page[*T]{}, err
+	}
+	list := listing{site: siteList, name: "list", column: r.entity.Sort, clock: "timestamp", wanted: wanted}
+	list.covered = tx.live(siteList, r.entity, "t")
+	page, err := r.page(ctx, tx, q, list)
+	if err != nil || q.Cursor != "" {
+		return page, err
+	}
+	page.Total, err = r.count(ctx, tx, wanted)
+	page.Capped = page.Total > MaxTotal
+	page.Total = min(page.Total, MaxTotal)
+	return page, err
+}
+
+// Trash returns trashed rows that the actor may see, the last deleted first. There is no total.
+func (r *Repository[T]) Trash(ctx context.Context, tx *Tx, q Query) (Page[*T], error) {
+	covered, err := r.trash(tx)
+	if err != nil {
+		return Page[*T]{}, err
+	}
+	wanted, err := r.entity.wanted(tx, q)
+	if err != nil {
+		return Page[*T]{}, err
+	}
+	return r.page(ctx, tx, q, listing{name: "trashed", column: "deleted_at", clock: "timestamptz", covered: covered, wanted: wanted})
+}
+
+// listing is what a page is a part of.
+type listing struct {
+	site    site
+	name    string // in cursors
+	column  string // that it goes by, the newest first
+	clock   string // the column's type
+	covered clause // the predicate
+	wanted  []clause
+}
+
+func (r *Repository[T]) page(ctx context.Context, tx *Tx, q Query, list listing) (page Page[*T], err error) {
+	limit := limitOf(q.Limit)
+	order := tx.order(list.name, r.entity.Kind, q.Search, q.Filter)
+	query := r.selection(tx, &page.Rows, list.site).Where("?", list.covered).
+		OrderExpr("? DESC, t.id DESC", col("t", list.column)).Limit(int64(limit) + 1)
+	for _, w := range list.wanted {
+		query = query.Where("?", w)
+	}
+	if q.Cursor != "" {
+		after, err := r.cursors.read(order, q.Cursor)
+		if err != nil {
+			return page, err
+		}
+		query = query.Where("(?, t.id) < (?::"+list.clock+", ?)", col("t", list.column), time.UnixMicro(after.at), after.id)
+	} else if skip := (max(q.Page, 1) - 1) * limit; skip >= MaxTotal || q.Page > MaxTotal {
+		return page, ErrBeyond
+	} else {
+		query = query.Offset(int64(skip))
+	}
+	if err := query.Scan(ctx); err != nil {
+		return page, fmt.Errorf("list %s: %w", r.entity.Table, err)
+	}
+	if len(page.Rows) > limit {
+		page.Rows = page.Rows[:limit]
+		last := page.Rows[limit-1]
+		page.Next = r.cursors.write(order, position{at: r.at(last, list.column).UnixMicro(), id: record(last).Key()})
+	}
+	return page, nil
+}
+
+// at is the time that a row is listed by.
+func (r *Repository[T]) at(row *T, column string) time.Time {
+	if f := r.entity.column(column); f != nil {
+		at, _ := f.Value(record(row)).(time.Time)
+		return at
+	}
+	if at := record(row).Life().DeletedAt; at != nil {
+		return *at
+	}
+	return time.Time{}
+}
+
+func record[T any](row *T) Record { return any(row).(Record) }
+
+// count counts live rows, up to one more than MaxTotal.
+func (r *Repository[T]) count(ctx context.Context, tx *Tx, wanted []clause) (n int, err error) {
+	covered := append([]clause{tx.live(siteCount, r.entity, "t")}, wanted...)
+	err = tx.db.NewRaw("SELECT count(*) FROM (SELECT FROM ? WHERE ? LIMIT ?) AS counted",
+		r.entity.from("t"), joined(" AND ", covered), MaxTotal+1).Scan(ctx, &n)
+	if err != nil {
+		return 0, fmt.Errorf("count %s: %w", r.entity.Table, err)
+	}
+	return n, nil
+}
+
+// wanted turns a query's search and filters into clauses.
+func (e *Entity) wanted(tx *Tx, q Query) (wanted []clause, err error) {
+	var problems []FieldProblem
+	if q.Search != "" {
+		searched := e.searched(q.Search)
+		switch {
+		case searched == nil:
+			problems = append(problems, FieldProblem{"search", "unknown"})
+		case !storable(q.Search):
+			problems = append(problems, FieldProblem{"search", "type"})
+		default:
+			wanted = append(wanted, searched)
+		}
+	}
+	known := 0
+	for _, f := range e.Fields {
+		value, given := q.Filter[f.Name]
+		if !given || !f.Filter {
+			continue
+		}
+		known++
+		parsed, code := f.parse(value)
+		if code != "" {
+			problems = append(problems, FieldProblem{f.Name, code})
+			continue
+		}
+		wanted = append(wanted, f.equals(tx, parsed))
+	}
+	if known < len(q.Filter) {
+		problems = append(problems, FieldProblem{"", "unknown"})
+	}
+	if len(problems) > 0 {
+		return nil, &FieldError{Fields: problems}
+	}
+	return wanted, nil
+}
+
+// searched looks for words in the searched fields; nil when there are none.
+func (e *Entity) searched(words string) clause {
+	var places []clause
+	for _, f := range e.Fields {
+		if f.Search {
+			places = append(places, text("? ILIKE ?", col("t", f.Column), contains(words)))
+		}
+	}
+	if places == nil {
+		return nil
+	}
+	return text("(?)", joined(" OR ", places))
+}
+
+// equals compares a field. To a reference whose target is trashed nothing is equal: it is shown as null.
+func (f *Field) equals(tx *Tx, value any) clause {
+	equal := text("? = ?", col("t", f.Column), value)
+	if f.target == nil {
+		return equal
+	}
+	return text("(? AND EXISTS (SELECT FROM ? WHERE r.id = ? AND ?))",
+		equal, f.target.from("r"), value, tx.live(siteFilter, f.target, "r"))
+}
