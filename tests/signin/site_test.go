@@ -25,6 +25,7 @@ import (
 type site struct {
 	t        *testing.T
 	redis    *devstack.Redis
+	wire     *devstack.Wire // how the nodes reach Redis, of startWired alone
 	idp      *devidp.Server
 	nodes    []*devstack.Gateway
 	urls     []string
@@ -58,14 +59,30 @@ func startTLS(t *testing.T, lines string) *site {
 	return startAt(t, "https://localhost", lines, devstack.RedisOptions{AppendOnly: true}, "")
 }
 
+// startWired is start with nodes that reach Redis through site.wire, which can lose packets.
+func startWired(t *testing.T, lines string) *site {
+	t.Helper()
+	s := prepare(t, "http://127.0.0.1", lines, devstack.RedisOptions{AppendOnly: true})
+	s.wire = devstack.WireForTest(t, s.redis.Addr())
+	s.redisURL = "redis://" + s.wire.Addr()
+	return s.begin()
+}
+
 // startAt has the nodes sign in to Redis as a user with the password "hush", if one is named.
 func startAt(t *testing.T, address, lines string, options devstack.RedisOptions, user string) *site {
 	t.Helper()
-	s := &site{t: t, address: address, lines: lines, redis: devstack.RedisForTest(t, options)}
-	s.redisURL = s.redis.URL()
+	s := prepare(t, address, lines, options)
 	if user != "" {
 		s.redisURL = s.redis.URLFor(user, "hush")
 	}
+	return s.begin()
+}
+
+// prepare starts all but the nodes.
+func prepare(t *testing.T, address, lines string, options devstack.RedisOptions) *site {
+	t.Helper()
+	s := &site{t: t, address: address, lines: lines, redis: devstack.RedisForTest(t, options)}
+	s.redisURL = s.redis.URL()
 	idp, err := devidp.Start(t.Context(), "127.0.0.1:0", devidp.Config{}, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = idp.Close() })
@@ -81,6 +98,12 @@ func startAt(t *testing.T, address, lines string, options devstack.RedisOptions,
 		},
 	}
 	t.Cleanup(s.client.CloseIdleConnections)
+	return s
+}
+
+// begin starts the nodes.
+func (s *site) begin() *site {
+	s.t.Helper()
 	s.addNode()
 	s.addNode()
 	for i := range s.nodes {

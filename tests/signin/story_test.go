@@ -52,14 +52,25 @@ func TestNodes_restart(t *testing.T) {
 }
 
 // fault is a way for Redis to go, and to return.
-var faults = map[string]struct{ strike, recovers func(*site) error }{
+var faults = map[string]struct {
+	start            func(*testing.T, string) *site
+	strike, recovers func(*site) error
+}{
 	"killed": {
+		start,
 		func(s *site) error { return s.redis.Kill() },
 		func(s *site) error { return s.redis.Restart(context.Background()) },
 	},
 	"hung": {
+		start,
 		func(s *site) error { return s.redis.Pause() },
 		func(s *site) error { return s.redis.Resume() },
+	},
+	// Neither refused nor hung: nothing is acknowledged, and new connections are never made.
+	"dropped packets": {
+		startWired,
+		func(s *site) error { return s.wire.Drop() },
+		func(s *site) error { return s.wire.Restore() },
 	},
 }
 
@@ -75,7 +86,7 @@ func TestOutage_nobodyIsSignedOut(t *testing.T) {
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			// A short idle time has nodes talk to Redis often: each session every 2 s and node.
-			s := start(t, "idle 30s\nrotation 6s\nride_through 15m")
+			s := fault.start(t, "idle 30s\nrotation 6s\nride_through 15m")
 			crowd := make([]*person, people)
 			for i := range crowd {
 				crowd[i] = s.person([]string{"mia", "adam", "olivia", "viktor"}[i%4])
