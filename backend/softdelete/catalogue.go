@@ -16,11 +16,11 @@ type Catalogue interface {
 // takes along, and that no deletion is refused for.
 var ignored = []string{"activity_events", "outbox", "permissions"}
 
-// CheckReferences compares the foreign keys that the database has with the declarations that deletions follow:
+// CheckForeignKeys compares the foreign keys that the database has with the declarations that deletions follow:
 // what would remove rows must be a parent, what would empty a column must be a reference, and each must have
 // an index by which a deletion finds the children. It returns what differs, a sentence each; with any of
 // them, a deletion could leave rows behind that point to nothing.
-func CheckReferences(ctx context.Context, db Catalogue, entities []*Entity) ([]string, error) {
+func CheckForeignKeys(ctx context.Context, db Catalogue, entities []*Entity) ([]string, error) {
 	keys, err := foreignKeys(ctx, db)
 	if err != nil {
 		return nil, fmt.Errorf("read the foreign keys: %w", err)

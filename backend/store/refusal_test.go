@@ -45,6 +45,7 @@ func TestOpen_refuses(t *testing.T) {
 		{"writes anywhere", `alter policy contacts_organization on contacts with check (true)`, []string{"contacts lacks its policy"}},
 		{"a second policy", `create policy more on deals for select to gatehouse_app using (true)`, []string{"deals has 1 policy for this role beside its own"}},
 		{"a policy for another role", `create policy old on deals for select to OWNER using (true)`, nil},
+		{"a foreign key that nobody declared", `create table visits (client_id varchar references client_companies (id))`, []string{"visits.client_id points to client_companies"}},
 		{"an older schema", `delete from gatehouse_migrations where version_id = 201`, []string{"1 migration missing, the first is 00201"}},
 		{"a newer schema", `insert into gatehouse_migrations (version_id, is_applied) values (99999, true)`, nil},
 		{"several", `alter role LOGIN bypassrls; alter table deals disable row level security; grant delete on deals to LOGIN`,

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 )
 
 // working are the rights without which the backend cannot serve, by table: those of gatehouse_app, and no
@@ -149,4 +151,10 @@ func (i *inspection) policies(ctx context.Context) error {
 }
 
 // edges refuses a foreign key of which nobody has said what a deletion does with it.
-func (i *inspection) edges(ctx context.Context) error { return nil }
+func (i *inspection) edges(ctx context.Context) error {
+	wrong, err := softdelete.CheckForeignKeys(ctx, i.conn, Entities)
+	for _, reason := range wrong {
+		i.add("declare in backend/store what a deletion does with it, and give it its index", "%s", reason)
+	}
+	return err
+}
