@@ -28,12 +28,14 @@ $$;
 do $$
 declare
     t text;
+    kind text;
 begin
     foreach t in array gatehouse.trashable() loop
-        execute format('drop trigger if exists %I on public.%I', t || '_audit_delete', t);
-        execute format('drop trigger if exists %I on public.%I', t || '_audit_update', t);
-        execute format('drop trigger if exists %I on public.%I', t || '_audit_insert', t);
         execute format('drop trigger if exists %I on public.%I', t || '_version', t);
+        foreach kind in array array['_audit_insert', '_audit_update', '_audit_delete'] loop
+            execute format('drop trigger if exists %I on public.%I', t || kind, t);
+            execute format('drop function if exists gatehouse.%I()', t || kind);
+        end loop;
         commit;
     end loop;
 end

@@ -38,6 +38,9 @@ func (m *Migrator) Up(ctx context.Context) error {
 		if count == 0 {
 			m.printf("nothing to do: the database is at version %d", m.latest())
 		}
+		if err := m.refresh(ctx); err != nil {
+			return err
+		}
 		return m.partitions(ctx)
 	})
 }
@@ -79,24 +82,40 @@ func (m *Migrator) alone(ctx context.Context, do func() error) error {
 
 // apply runs one step up or down, again when it had to give way to somebody.
 func (m *Migrator) apply(ctx context.Context, s step, up bool) error {
+	what := direction(up) + " " + s.file
+	err := m.patiently(ctx, what, func() error {
+		err := m.try(ctx, s, up)
+		if errors.Is(err, goose.ErrAlreadyApplied) || errors.Is(err, goose.ErrNotApplied) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	m.printf("%-4s %s", direction(up), s.file)
+	return nil
+}
+
+// patiently does something again as long as it has to give way.
+func (m *Migrator) patiently(ctx context.Context, what string, do func() error) error {
 	begun := time.Now()
 	for try := 0; ; try++ {
-		err := m.try(ctx, s, up)
+		err := do()
 		switch {
-		case err == nil || errors.Is(err, goose.ErrAlreadyApplied) || errors.Is(err, goose.ErrNotApplied):
-			m.printf("%-4s %s", direction(up), s.file)
+		case err == nil:
 			return nil
 		case !gaveWay(err):
-			return fmt.Errorf("%s %s: %w", direction(up), s.file, err)
+			return fmt.Errorf("%s: %w", what, err)
 		case time.Since(begun) > m.opts.Patience:
-			return fmt.Errorf("%s %s: gave way to other sessions for %s; see pg_stat_activity for a long transaction, then run it again: %w",
-				direction(up), s.file, m.opts.Patience, err)
+			return fmt.Errorf("%s: gave way to other sessions for %s; look for a long transaction in pg_stat_activity, then run it again: %w",
+				what, m.opts.Patience, err)
 		}
 		if try == 0 {
-			m.printf("wait %s: a table is busy, trying again until it is not", s.file)
+			m.printf("wait %s: a table is busy, trying again until it is not", what)
 		}
 		if err := m.pause(ctx, try); err != nil {
-			return err
+			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
 }
@@ -132,6 +151,38 @@ func gaveWay(err error) bool {
 		return false
 	}
 	return pg.Code == "55P03" || pg.Code == "40P01" || pg.Code == "40001"
+}
+
+// refresh writes the guards and audit functions again of tables whose columns are not those that they were written for.
+func (m *Migrator) refresh(ctx context.Context) error {
+	tables, err := m.strings(ctx, `SELECT t FROM unnest(gatehouse.trashable()) t
+		WHERE obj_description(to_regproc('gatehouse.' || t || '_audit_update'), 'pg_proc') IS DISTINCT FROM gatehouse.columns(t)`)
+	if err != nil {
+		return err
+	}
+	for _, table := range tables {
+		err := m.patiently(ctx, "the triggers of "+table, func() error {
+			tx, err := m.db.BeginTx(ctx, nil)
+			if err != nil {
+				return err
+			}
+			defer tx.Rollback() //nolint:errcheck // After Commit there is nothing to take back.
+			for _, query := range []string{
+				fmt.Sprintf("SET LOCAL lock_timeout = %d", m.opts.LockTimeout.Milliseconds()),
+				"SELECT gatehouse.install_guard('" + table + "'), gatehouse.install_audit('" + table + "')", //nolint:gosec // The name is from the catalogue function above.
+			} {
+				if _, err := tx.ExecContext(ctx, query); err != nil {
+					return err
+				}
+			}
+			return tx.Commit()
+		})
+		if err != nil {
+			return err
+		}
+		m.printf("up   the triggers of %s, whose columns have changed", table)
+	}
+	return nil
 }
 
 // partitions sees to the months to come each time, since months go by without migrations.
