@@ -89,11 +89,11 @@ var Areas = []Area{
 
 	// The backend.
 	{Path: "backend/cmd/backend", Kind: Command, Coming: true},
-	{Path: "backend/httpapi", Kind: Backend, Coming: true},
+	{Path: "backend/httpapi", Kind: Backend},
 	{Path: "backend/caller", Kind: Backend},
 	{Path: "backend/web", Kind: Backend, Coming: true},
 	{Path: "backend/softdelete", Kind: Rows},
-	{Path: "backend/audit", Kind: Rows, Coming: true},
+	{Path: "backend/audit", Kind: Rows},
 	{Path: "backend/erasure", Kind: Backend, Coming: true},
 	{Path: "backend/store", Kind: Backend},
 	{Path: "migrations", Kind: Backend},
