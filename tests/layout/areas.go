@@ -88,10 +88,11 @@ var Areas = []Area{
 	{Path: "identity/recent", Kind: Pure, Not: []string{rueidis}},
 
 	// The backend.
-	{Path: "backend/cmd/backend", Kind: Command, Coming: true},
+	{Path: "backend/cmd/backend", Kind: Command},
 	{Path: "backend/httpapi", Kind: Backend},
 	{Path: "backend/caller", Kind: Backend},
-	{Path: "backend/web", Kind: Backend, Coming: true},
+	{Path: "backend/caller/callertest", Kind: TestKit},
+	{Path: "backend/web", Kind: Backend},
 	{Path: "backend/softdelete", Kind: Rows},
 	{Path: "backend/audit", Kind: Rows},
 	{Path: "backend/erasure", Kind: Backend, Coming: true},
