@@ -78,11 +78,11 @@ func (a *api) describe(op *operation) {
 		described.RequestBody = &huma.RequestBody{Required: !op.body.optional, Content: media}
 	}
 	described.Responses[strconv.Itoa(op.good())] = goodResponse(op)
-	for status, names := range op.refusals() {
-		described.Responses[strconv.Itoa(status)] = &huma.Response{
-			Description: strings.Join(names, ", "),
-			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: ref("Problem")}},
-		}
+	for _, status := range op.refusals() {
+		described.Responses[strconv.Itoa(status)] = &huma.Response{Ref: "#/components/responses/" + problemName(status)}
+	}
+	if len(op.problems) > 0 {
+		described.Description = strings.TrimSpace(described.Description + "\n\nProblems of its own: " + strings.Join(op.problems, ", ") + ".")
 	}
 	if op.public {
 		described.Security = []map[string][]string{}
@@ -90,22 +90,28 @@ func (a *api) describe(op *operation) {
 	a.document.AddOperation(described)
 }
 
+// parameterHeaders are the headers that operations take, by the name of their component.
+var parameterHeaders = map[string]*huma.Param{
+	"Organization":   {Name: caller.HeaderOrganization, Description: "The id or the slug of the organisation; needed by a person of several."},
+	"IfMatch":        {Name: "If-Match", Description: "The ETag that the row must have, or *."},
+	"IdempotencyKey": {Name: "Idempotency-Key", Description: "1 to 200 visible ASCII characters; what a request with it does is done once in 24 hours."},
+}
+
 func headers(op *operation) []*huma.Param {
 	var params []*huma.Param
-	add := func(name, says string) {
-		params = append(params, &huma.Param{Name: name, In: "header", Description: says, Schema: &huma.Schema{Type: huma.TypeString}})
-	}
-	if !op.public {
-		add(caller.HeaderOrganization, "The id or the slug of the organisation; needed by a person of several.")
-	}
-	if op.versioned {
-		add("If-Match", "The ETag that the row must have, or *.")
-	}
-	if op.keyed {
-		add("Idempotency-Key", "1 to 200 visible ASCII characters; what a request with it does is done once in 24 hours.")
+	for _, taken := range []struct {
+		name string
+		yes  bool
+	}{{"Organization", !op.public}, {"IfMatch", op.versioned}, {"IdempotencyKey", op.keyed}} {
+		if taken.yes {
+			params = append(params, &huma.Param{Ref: "#/components/parameters/" + taken.name})
+		}
 	}
 	return params
 }
+
+// problemName names the problems of a status: NotFound.
+func problemName(status int) string { return pascal(http.StatusText(status)) }
 
 func goodResponse(op *operation) *huma.Response {
 	response := &huma.Response{Description: http.StatusText(op.good())}
@@ -151,8 +157,8 @@ func (op *operation) media() string {
 	return "text/html"
 }
 
-// refusals are the codes with which the operation can answer, by status.
-func (op *operation) refusals() map[int][]string {
+// refusals are the statuses with which the operation can refuse a request.
+func (op *operation) refusals() []int {
 	names := slices.Clone(op.problems)
 	if op.page == nil {
 		names = append(names, "malformed_query", "invalid_parameter", "malformed_body")
@@ -173,13 +179,13 @@ func (op *operation) refusals() map[int][]string {
 	if op.method != http.MethodGet {
 		names = append(names, "cross_site")
 	}
-	byStatus := map[int][]string{}
-	for _, c := range codes { // in the order of the table, each once
-		if slices.Contains(names, c.name) {
-			byStatus[c.status] = append(byStatus[c.status], c.name)
+	var statuses []int
+	for _, c := range codes {
+		if slices.Contains(names, c.name) && !slices.Contains(statuses, c.status) {
+			statuses = append(statuses, c.status)
 		}
 	}
-	return byStatus
+	return statuses
 }
 
 // finish makes the document whole when all operations are in it.
@@ -192,8 +198,21 @@ func finish(d *huma.OpenAPI) {
 		schemas[name].Properties[member] = orNull(schemas[name].Properties[member])
 	}
 	var all []any
+	d.Components.Responses = map[string]*huma.Response{}
 	for _, c := range codes {
 		all = append(all, c.name)
+		response := d.Components.Responses[problemName(c.status)]
+		if response == nil {
+			response = &huma.Response{Content: map[string]*huma.MediaType{"application/problem+json": {Schema: ref("Problem")}}}
+			d.Components.Responses[problemName(c.status)] = response
+		}
+		response.Description = strings.TrimPrefix(response.Description+"; ", "; ") + c.name + ": " + c.title
+	}
+	d.Components.Parameters = map[string]*huma.Param{}
+	for name, header := range parameterHeaders {
+		header := *header
+		header.In, header.Schema = "header", &huma.Schema{Type: huma.TypeString}
+		d.Components.Parameters[name] = &header
 	}
 	schemas["Problem"].Properties["code"].Enum = all
 	for _, schema := range schemas {
