@@ -30,7 +30,7 @@ help: ## list the targets
 ## Every day
 
 .PHONY: run
-run: ## start Redis, two edge nodes and an upstream, and say what to try
+run: ## start Redis, PostgreSQL, two edge nodes and the backend, and say what to try
 	@go build -o bin/devstack ./tests/devstack/cmd/devstack
 	@exec bin/devstack run
 
@@ -79,7 +79,7 @@ unit: ## tests of all packages but tests/, under the race detector
 # One package at a time: the stories measure waits, and own the processes that they stop and kill.
 # Never from go's test cache, which does not know the binaries that they start.
 .PHONY: stories
-stories: ## the built binaries with real Redis, golden Caddyfiles, layout
+stories: ## the built binaries with real Redis and PostgreSQL, golden Caddyfiles, layout
 	@CGO_ENABLED=1 go list -race -export -deps -test ./tests/... >/dev/null # compiled on all cores, once
 	$(RACE) -timeout 15m -count=1 -p 1 ./tests/...
 

@@ -165,6 +165,8 @@ func (r *run) startBackend(ctx context.Context, binary string) error {
 	removeLog(r.state.path("backend.log"))
 	b, err := devstack.StartBackend(ctx, devstack.BackendOptions{
 		Binary: binary, DatabaseURL: r.database.url, KeySet: r.keySetFile(), CursorKey: cursorKey, Dir: r.state.path(),
+		// Signing out at the edge goes on to the provider, which the pages' policy has to know.
+		Env: []string{"BACKEND_SIGN_OUT_ORIGINS=" + r.provider},
 	})
 	if err != nil {
 		return err

@@ -148,7 +148,7 @@ func TestRun_leavesADatabaseInUseAsItIs(t *testing.T) {
 
 	r := p.runBackend(t, given...)
 	r.says("Gatehouse is up")
-	require.Contains(t, r.out.String(), "has 1 tables: it is used as it is")
+	require.Contains(t, r.out.String(), "is in use (tables: 1): this run takes it as it is")
 	require.Contains(t, r.out.String(), "the one of DATABASE_URL")
 	require.Equal(t, 0, r.shows(0).Organizations, "not seeded")
 	for _, s := range r.note().Started {

@@ -52,7 +52,7 @@ func decide(g given, f found) (plan, error) {
 	case g.url == "":
 		return plan{own: true, prepare: true}, nil
 	case f.tables > 0 && g.mine == "":
-		return plan{notice: fmt.Sprintf("the database of DATABASE_URL has %d tables: it is used as it is, and this run makes no roles, migrates nothing and seeds nothing in it. "+
+		return plan{notice: fmt.Sprintf("the database of DATABASE_URL is in use (tables: %d): this run takes it as it is, and makes no roles, migrates nothing and seeds nothing in it. "+
 			"If it is one to try things on, set %s=1", f.tables, mineEnv)}, nil
 	case g.adminURL == "":
 		return plan{}, errors.New("the database of DATABASE_URL is to be prepared, and who serves may not make tables: set DATABASE_ADMIN_URL to the login that is to own them, " +

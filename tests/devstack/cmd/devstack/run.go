@@ -113,10 +113,10 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.startApp(ctx, app); err != nil {
+	if err := r.startProvider(ctx); err != nil {
 		return err
 	}
-	if err := r.startProvider(ctx); err != nil {
+	if err := r.startApp(ctx, app); err != nil {
 		return err
 	}
 	if err := r.startNodes(ctx, edge); err != nil || r.withoutBackend {
