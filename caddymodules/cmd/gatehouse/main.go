@@ -11,5 +11,6 @@ import (
 )
 
 func main() {
+	collectLess()
 	caddycmd.Main()
 }
