@@ -22,6 +22,8 @@ type Result struct {
 	// Statuses counts the answers by status.
 	Statuses map[int]int
 	P50, P99 time.Duration
+	// P999 and Max are told by Pace alone.
+	P999, Max time.Duration
 }
 
 // Rate is in requests a second.
