@@ -242,7 +242,9 @@ func TestComposed_internalListener(t *testing.T) {
 		assert.Equal(t, http.StatusNotFound, status)
 		_, _, body := s.get(s.internal[i] + "/.well-known/gatehouse-jwks.json")
 		assert.Contains(t, string(body), `"Ed25519"`)
-		assert.Contains(t, s.text(i, "/metrics"), "caddy_http_requests_total")
+		metrics := s.text(i, "/metrics")
+		assert.Contains(t, metrics, "caddy_http_requests_total")
+		assert.Contains(t, metrics, "\ngo_gc_gogc_percent 400\n", "docs/adr/0012-collect-garbage-less-often.md")
 	}
 	_, _, first := s.get(s.internal[0] + "/.well-known/gatehouse-jwks.json")
 	_, _, second := s.get(s.internal[1] + "/.well-known/gatehouse-jwks.json")

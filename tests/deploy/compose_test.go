@@ -25,7 +25,7 @@ var composeSecrets = types.Mapping{ //nolint:gosec // made up
 	"GATEHOUSE_SECRET":   "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 	"BACKEND_CURSOR_KEY": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 	"REDIS_PASSWORD":     "redis-secret", "POSTGRES_PASSWORD": "postgres-secret",
-	"MIGRATOR_PASSWORD": "migrator-secret", "SERVER_PASSWORD": "server-secret",
+	"POSTGRES_OWNER_PASSWORD": "owner-secret", "POSTGRES_APP_PASSWORD": "app-secret",
 }
 
 // composed reads docker-compose.yml as docker compose does.
@@ -35,7 +35,10 @@ func composed(t *testing.T, env types.Mapping) (*types.Project, error) {
 	file := filepath.Join(root, composeFile)
 	return loader.LoadWithContext(t.Context(), types.ConfigDetails{
 		WorkingDir: root, ConfigFiles: []types.ConfigFile{{Filename: file}}, Environment: maps.Clone(env), // it adds to it
-	}, func(o *loader.Options) { o.SetProjectName("gatehouse", true) })
+	}, func(o *loader.Options) {
+		o.SetProjectName("gatehouse", true)
+		o.Profiles = []string{"*"}
+	})
 }
 
 func project(t *testing.T) *types.Project {
@@ -155,7 +158,7 @@ func TestCompose_startsInOrder(t *testing.T) {
 		}
 	}
 	for _, before := range []struct{ first, then string }{
-		{"postgres", "migrate"}, {"migrate", "seed"}, {"seed", "backend"}, {"edge1", "entry"}, {"edge2", "entry"},
+		{"postgres", "migrate"}, {"migrate", "seed"}, {"migrate", "backend"}, {"edge1", "entry"}, {"edge2", "entry"},
 	} {
 		assert.Contains(t, p.Services[before.then].DependsOn, before.first, "%s does not wait", before.then)
 	}
@@ -191,7 +194,7 @@ func TestCompose_givesSecretsToWhoNeedsThem(t *testing.T) {
 	needs := map[string][]string{
 		"GATEHOUSE_SECRET": {"edge1", "edge2"}, "BACKEND_CURSOR_KEY": {"backend"},
 		"REDIS_PASSWORD": {"edge1", "edge2", "redis"}, "POSTGRES_PASSWORD": {"postgres"},
-		"MIGRATOR_PASSWORD": {"postgres", "migrate", "seed"}, "SERVER_PASSWORD": {"postgres", "backend"},
+		"POSTGRES_OWNER_PASSWORD": {"postgres", "migrate", "seed"}, "POSTGRES_APP_PASSWORD": {"postgres", "backend"},
 	}
 	marks := types.Mapping{}
 	for name := range composeSecrets {

@@ -27,8 +27,8 @@ var (
 	backendVariable = regexp.MustCompile(`^(DATABASE|BACKEND|IDENTITY)_[A-Z0-9_]+$`)
 )
 
-// ofTheRuntime are read by Caddy and by Go itself.
-var ofTheRuntime = []string{"GOGC", "GOMEMLIMIT", "XDG_DATA_HOME"}
+// ofCaddyItself are read by Caddy, and by no source of ours.
+var ofCaddyItself = []string{"XDG_DATA_HOME"}
 
 // edgeVariables are those of the shipped Caddyfile and of the edge's own sources.
 func edgeVariables(t *testing.T) []string {
@@ -42,7 +42,7 @@ func edgeVariables(t *testing.T) []string {
 	}
 	names = append(names, looked(t, "caddymodules")...)
 	names = append(names, looked(t, "identity")...)
-	return unique(append(names, ofTheRuntime...))
+	return unique(append(names, ofCaddyItself...))
 }
 
 // looked are the names that os.Getenv and os.LookupEnv are called with below a folder.
@@ -82,18 +82,7 @@ func backendVariables(t *testing.T) (names []string) {
 			return true
 		})
 	})
-	if !backendThere(t) {
-		names = append(names, "DATABASE_URL", "DATABASE_ADMIN_URL", "BACKEND_LISTEN", "BACKEND_METRICS_LISTEN", "IDENTITY_JWKS_URL",
-			"IDENTITY_JWKS_FILE", "IDENTITY_ISSUER", "IDENTITY_AUDIENCE", "BACKEND_CURSOR_KEY", "BACKEND_LOG_LEVEL")
-	}
 	return unique(names)
-}
-
-// backendThere says whether the backend's program has come yet; until then its variables are those agreed on.
-func backendThere(t *testing.T) bool {
-	t.Helper()
-	_, err := os.Stat(filepath.Join(moduleRoot(t), targets["backend"]))
-	return err == nil
 }
 
 func eachSource(t *testing.T, folder string, visit func(*ast.File)) {
@@ -163,7 +152,7 @@ func TestCompose_environmentIsRead(t *testing.T) {
 		"provider": {},
 		"redis":    {reads: []string{"REDISCLI_AUTH"}},
 		// The image's own, and those of the script that it runs.
-		"postgres": {reads: []string{"POSTGRES_DB", "POSTGRES_PASSWORD", "MIGRATOR_PASSWORD", "SERVER_PASSWORD"}, needs: []string{"POSTGRES_PASSWORD"}},
+		"postgres": {reads: []string{"POSTGRES_DB", "POSTGRES_PASSWORD", "POSTGRES_OWNER_PASSWORD", "POSTGRES_APP_PASSWORD"}, needs: []string{"POSTGRES_PASSWORD"}},
 	}
 	for name, program := range programs {
 		given := slices.Collect(maps.Keys(p.Services[name].Environment))
