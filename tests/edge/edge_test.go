@@ -21,6 +21,8 @@ type settings struct {
 	redis devstack.RedisOptions
 	// redisDown stops Redis before the nodes start.
 	redisDown bool
+	// wire has the nodes reach Redis through edge.wire, which can lose packets.
+	wire bool
 	// race runs the nodes under the race detector, several times slower.
 	race bool
 	// census is the `nodes` of the redis option. Default: auto.
@@ -33,8 +35,10 @@ type settings struct {
 
 // edge is some nodes, their Redis, and the upstream behind them.
 type edge struct {
-	t        *testing.T
-	redis    *devstack.Redis
+	t     *testing.T
+	redis *devstack.Redis
+	// wire is how the nodes reach Redis, if settings.wire says so.
+	wire     *devstack.Wire
 	nodes    []*devstack.Gateway
 	urls     []string
 	files    []string // their Caddyfiles
@@ -56,12 +60,17 @@ func start(t *testing.T, s settings) *edge {
 	if s.redisDown {
 		require.NoError(t, e.redis.Kill())
 	}
+	address := e.redis.Addr()
+	if s.wire {
+		e.wire = devstack.WireForTest(t, address)
+		address = e.wire.Addr()
+	}
 	var up string
 	e.upstream, up = upstream.Start(t, "app")
 	binary := devstack.BuildGatehouse(t, s.race)
 	for i := range s.nodes {
 		addr := devstack.PortForTest(t).Addr()
-		file := e.caddyfile(s, addr, up)
+		file := e.caddyfile(s, address, addr, up)
 		e.urls = append(e.urls, "http://"+addr)
 		e.files = append(e.files, file)
 		e.nodes = append(e.nodes, devstack.GatewayForTest(t, devstack.GatewayOptions{
@@ -84,7 +93,7 @@ func start(t *testing.T, s settings) *edge {
 	return e
 }
 
-func (e *edge) caddyfile(s settings, addr, up string) string {
+func (e *edge) caddyfile(s settings, redis, addr, up string) string {
 	return fmt.Sprintf(`{
 	auto_https off
 	persist_config off
@@ -106,7 +115,7 @@ http://%s {
 	}
 	reverse_proxy %s
 }
-`, e.redis.Addr(), s.census, indent(s.servers, 2), addr, indent(s.zones, 2), up)
+`, redis, s.census, indent(s.servers, 2), addr, indent(s.zones, 2), up)
 }
 
 func indent(lines string, tabs int) string {

@@ -32,8 +32,10 @@ const slack = outageLimit / 10
 
 // fault is a way for Redis to go, and to return.
 type fault struct {
-	name     string
-	redis    devstack.RedisOptions
+	name  string
+	redis devstack.RedisOptions
+	// wire is the path to Redis that strike and recovers may cut.
+	wire     bool
 	strike   func(*edge) error
 	recovers func(*edge) error
 }
@@ -55,6 +57,12 @@ var faults = []fault{
 		recovers: func(e *edge) error { return e.redis.Resume() },
 	},
 	{
+		// Neither refused nor hung: nothing is acknowledged, and new connections are never made.
+		name: "dropped packets", wire: true,
+		strike:   func(e *edge) error { return e.wire.Drop() },
+		recovers: func(e *edge) error { return e.wire.Restore() },
+	},
+	{
 		name: "restarted", redis: devstack.RedisOptions{AppendOnly: true},
 		strike:   func(e *edge) error { return e.redis.Restart(context.Background()) },
 		recovers: func(*edge) error { return nil },
@@ -65,7 +73,7 @@ var faults = []fault{
 func TestOutage(t *testing.T) {
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
-			e := start(t, settings{redis: f.redis, zones: outageZones})
+			e := start(t, settings{redis: f.redis, wire: f.wire, zones: outageZones})
 			l := e.load(outageRate, "/", "X-Key", "k")
 			time.Sleep(2 * outageWindow)
 
