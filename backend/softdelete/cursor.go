@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // A position is the last row of a page: what the list is sorted by, and the id.
@@ -43,7 +44,7 @@ func (key cursors) write(o order, p position) string {
 // read returns ErrCursor for all that write has not written for this order.
 func (key cursors) read(o order, cursor string) (position, error) {
 	raw, err := cursorText.DecodeString(cursor)
-	if err != nil || len(raw) < sha256.Size+8 {
+	if err != nil || len(raw) < sha256.Size+8 || strings.ContainsAny(cursor, "\r\n") { // base64 passes over these
 		return position{}, ErrCursor
 	}
 	signature, body := raw[:sha256.Size], raw[sha256.Size:]

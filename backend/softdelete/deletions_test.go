@@ -30,9 +30,9 @@ func TestSoftDelete_takesAlongWhatDependsAndComesBackWhole(t *testing.T) {
 	require.Equal(t, preview.Root, deletion.Root)
 	require.Equal(t, softdelete.Person{ID: "olga", Name: "Olga Owner"}, deletion.DeletedBy)
 
-	_, err = w.erased("olga", "clients", "x-c")
+	_, err = w.get("olga", "clients", "x-c")
 	require.ErrorIs(t, err, softdelete.ErrNotFound)
-	deal, err := w.erased("olga", "deals", "x-d")
+	deal, err := w.get("olga", "deals", "x-d")
 	require.NoError(t, err)
 	require.Nil(t, deal["clientCompanyId"])
 	require.Nil(t, deal["contactId"])
@@ -54,7 +54,7 @@ func TestSoftDelete_takesAlongWhatDependsAndComesBackWhole(t *testing.T) {
 	require.Equal(t, deletion.Counts, outcome.Restored)
 	require.Equal(t, softdelete.Counts{"portal-access": 1}, outcome.NotRearmed)
 	require.Equal(t, softdelete.Restored, outcome.Deletion.State)
-	deal, err = w.erased("olga", "deals", "x-d")
+	deal, err = w.get("olga", "deals", "x-d")
 	require.NoError(t, err)
 	require.Equal(t, "x-c", deal["clientCompanyId"])
 }

@@ -94,8 +94,8 @@ func try[T any](w *world, person string, f func(context.Context, *softdelete.Tx)
 	return found, err
 }
 
-// erased reads a row of a kind as JSON says it.
-func (w *world) erased(person, kind, id string) (map[string]any, error) {
+// get reads a row of a kind as JSON says it.
+func (w *world) get(person, kind, id string) (map[string]any, error) {
 	row, err := try(w, person, func(ctx context.Context, tx *softdelete.Tx) (softdelete.Record, error) {
 		return w.resource(kind).Fetch(ctx, tx, id)
 	})

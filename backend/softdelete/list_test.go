@@ -1,0 +1,176 @@
+package softdelete_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
+)
+
+// list asks as a person, and returns the ids.
+func (w *world) list(person, kind string, q softdelete.Query) ([]string, softdelete.Page[softdelete.Record], error) {
+	page, err := try(w, person, func(ctx context.Context, tx *softdelete.Tx) (softdelete.Page[softdelete.Record], error) {
+		return w.resource(kind).List(ctx, tx, q)
+	})
+	ids := make([]string, len(page.Rows))
+	for i, row := range page.Rows {
+		ids[i] = row.Key()
+	}
+	return ids, page, err
+}
+
+// Rows of the same moment are neither shown twice nor passed over, by cursors and by pages alike.
+func TestList_showsEachRowOnce(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`insert into vendors (id, organization_id, name, created_at)
+		select 'v' || n, case when n % 10 = 0 then 'o2' else 'o1' end, 'Vendor ' || n, timestamp '2026-01-01' + (n / 7) * interval '1 microsecond'
+		from generate_series(1, 200) n`)
+	w.exec(`update vendors set deleted_at = now(), deletion_id = gen_random_uuid() where id in ('v5', 'v51', 'v52')`)
+	want := strings.Split(w.ask(`select string_agg(id, ' ' order by created_at desc, id desc) from vendors where organization_id = 'o1' and deleted_at is null`), " ")
+	require.Len(t, want, 177)
+
+	var byCursor []string
+	q := softdelete.Query{Limit: 25}
+	for {
+		ids, page, err := w.list("vic", "vendors", q)
+		require.NoError(t, err)
+		byCursor = append(byCursor, ids...)
+		if page.Next == "" {
+			break
+		}
+		require.Len(t, ids, 25)
+		if q.Cursor == "" {
+			require.Equal(t, 177, page.Total)
+		} else {
+			require.Zero(t, page.Total)
+		}
+		q.Cursor = page.Next
+	}
+	require.Equal(t, want, byCursor)
+
+	var byPage []string
+	for n := 1; n <= 8; n++ {
+		ids, page, err := w.list("vic", "vendors", softdelete.Query{Limit: 25, Page: n})
+		require.NoError(t, err)
+		require.Equal(t, 177, page.Total)
+		byPage = append(byPage, ids...)
+	}
+	require.Equal(t, want, byPage)
+
+	ids, page, err := w.list("vic", "vendors", softdelete.Query{Limit: 25, Page: 9})
+	require.NoError(t, err)
+	require.Empty(t, ids)
+	require.Empty(t, page.Next)
+	ids, _, err = w.list("vic", "vendors", softdelete.Query{Limit: 100_000})
+	require.NoError(t, err)
+	require.Len(t, ids, 177)
+}
+
+func TestList_countsAndPagesUpToItsBound(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`insert into vendors (id, organization_id, name) select 'v' || n, 'o1', 'V' from generate_series(1, 10000) n`)
+	_, page, err := w.list("vic", "vendors", softdelete.Query{Limit: 10, Page: 1000})
+	require.NoError(t, err)
+	require.Equal(t, softdelete.MaxTotal, page.Total)
+	require.False(t, page.Capped)
+	require.Len(t, page.Rows, 10)
+
+	w.exec(`insert into vendors (id, organization_id, name) values ('one-more', 'o1', 'V')`)
+	_, page, err = w.list("vic", "vendors", softdelete.Query{Limit: 10, Page: 1000})
+	require.NoError(t, err)
+	require.Equal(t, softdelete.MaxTotal, page.Total)
+	require.True(t, page.Capped)
+	require.NotEmpty(t, page.Next)
+	ids, _, err := w.list("vic", "vendors", softdelete.Query{Limit: 10, Cursor: page.Next})
+	require.NoError(t, err)
+	require.Len(t, ids, 1)
+
+	for _, n := range []int{1001, 10_001, 1 << 62} {
+		_, _, err = w.list("vic", "vendors", softdelete.Query{Limit: 10, Page: n})
+		require.ErrorIs(t, err, softdelete.ErrBeyond, n)
+	}
+}
+
+// A cursor is of one list, of one person, of one organisation.
+func TestList_cursorIsOfNoOtherList(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`insert into vendors (id, organization_id, name) select 'v' || n, 'o1', 'V' from generate_series(1, 5) n;
+		insert into project_templates (id, organization_id, name) select 'v' || n, 'o1', 'V' from generate_series(1, 5) n;
+		insert into organization_members (id, organization_id, user_id) values ('m2', 'o2', 'vic')`)
+	_, page, err := w.list("olga", "vendors", softdelete.Query{Limit: 2, Search: "V"})
+	require.NoError(t, err)
+	cursor := page.Next
+	ids, _, err := w.list("olga", "vendors", softdelete.Query{Limit: 3, Search: "V", Cursor: cursor})
+	require.NoError(t, err)
+	require.Equal(t, []string{"v3", "v2", "v1"}, ids)
+
+	_, _, err = w.list("olga", "vendors", softdelete.Query{Limit: 2, Cursor: cursor})
+	require.ErrorIs(t, err, softdelete.ErrCursor)
+	_, _, err = w.list("olga", "project-templates", softdelete.Query{Limit: 2, Search: "V", Cursor: cursor})
+	require.ErrorIs(t, err, softdelete.ErrCursor)
+	_, _, err = w.list("mia", "vendors", softdelete.Query{Limit: 2, Search: "V", Cursor: cursor})
+	require.ErrorIs(t, err, softdelete.ErrCursor)
+	_, err = try(w, "olga", func(ctx context.Context, tx *softdelete.Tx) (softdelete.Page[softdelete.Deletion], error) {
+		return w.store.Deletions.Trash(ctx, tx, softdelete.TrashQuery{Cursor: cursor})
+	})
+	require.ErrorIs(t, err, softdelete.ErrCursor)
+}
+
+func TestList_searchesForWhatIsTyped(t *testing.T) {
+	w := newWorld(t)
+	for i, name := range []string{"Plain", "100% sure", "under_score", `back\slash`, "it's; drop table vendors --", "?0 ?name", "ÄÖ"} {
+		w.exec(`insert into vendors (id, organization_id, name) values ($1, 'o1', $2), ($3, 'o2', $2)`, fmt.Sprintf("v%d", i), name, fmt.Sprintf("w%d", i))
+	}
+	for search, want := range map[string][]string{
+		"plain": {"v0"}, "%": {"v1"}, "_": {"v2"}, `\`: {"v3"}, "'": {"v4"}, "table vendors --": {"v4"}, "?0": {"v5"}, "?name": {"v5"},
+		"äö": {"v6"}, "nothing": {}, "lain%": {},
+	} {
+		ids, page, err := w.list("vic", "vendors", softdelete.Query{Search: search})
+		require.NoError(t, err, search)
+		require.Equal(t, want, ids, search)
+		require.Equal(t, len(want), page.Total, search)
+	}
+	for _, kind := range []string{"vendors", "messages"} {
+		_, _, err := w.list("vic", kind, softdelete.Query{Search: "a\x00"})
+		var wrong *softdelete.FieldError
+		require.ErrorAs(t, err, &wrong)
+	}
+}
+
+// To a reference whose target is trashed nothing is equal, no more than to one that never was.
+func TestList_filters(t *testing.T) {
+	w := newWorld(t)
+	w.tree("x")
+	w.tree("y")
+	filter := func(name, value string) []string {
+		ids, _, err := w.list("vic", "deals", softdelete.Query{Filter: map[string]string{name: value}})
+		require.NoError(t, err)
+		return ids
+	}
+	require.Equal(t, []string{"x-d"}, filter("clientCompanyId", "x-c"))
+	require.Equal(t, []string{"x-d"}, filter("contactId", "x-k1"))
+	require.Equal(t, []string{"y-d", "x-d"}, filter("ownerId", "olga"))
+	require.Equal(t, []string{"y-d", "x-d"}, filter("stage", "lead"))
+	require.Empty(t, filter("stage", "won"))
+	_, err := w.delete("olga", "clients", "x-c")
+	require.NoError(t, err)
+	require.Empty(t, filter("clientCompanyId", "x-c"))
+	require.Empty(t, filter("contactId", "x-k1"))
+	require.Empty(t, filter("clientCompanyId", "never-was"))
+	require.Empty(t, filter("clientCompanyId", "' or true --"))
+
+	for name, value := range map[string]string{"stage": "Won", "clientCompanyId": "\x00", "notes": "x", "accessToken": "x", "nothing": "x"} {
+		_, _, err := w.list("vic", "deals", softdelete.Query{Filter: map[string]string{name: value}})
+		var wrong *softdelete.FieldError
+		require.ErrorAs(t, err, &wrong, name)
+	}
+	ids, _, err := w.list("vic", "contacts", softdelete.Query{Filter: map[string]string{"clientCompanyId": "y-c"}})
+	require.NoError(t, err)
+	slices.Sort(ids)
+	require.Equal(t, []string{"y-k1", "y-k2"}, ids)
+}
