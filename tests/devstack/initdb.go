@@ -112,17 +112,25 @@ func (pg *Postgres) initdb(ctx context.Context, args ...string) error {
 	select {
 	case <-p.Done():
 	case <-ctx.Done():
-		// The whole group: initdb talks to a server of its own through a pipe.
-		if err := syscall.Kill(-p.Pid(), syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return errors.Join(ctx.Err(), err)
-		}
-		<-p.Done()
-		return fmt.Errorf("initdb: %w", errors.Join(ctx.Err(), waitGone([]int{-p.Pid()})))
+		return fmt.Errorf("initdb: %w", errors.Join(ctx.Err(), p.endGroup()))
 	}
 	if p.ExitCode() != 0 {
 		return fmt.Errorf("initdb: %w%s", p.Err(), p.tailForError())
 	}
 	return errors.Join(os.Rename(unfinished, pg.dataDir()), os.Remove(p.spec.Log))
+}
+
+// endGroup kills initdb. The server of its own that it talks to through a pipe then ends in order, and leaves no shared
+// memory behind as one that is killed does; if it does not, it is killed too.
+func (p *Process) endGroup() error {
+	if err := p.Kill(); err != nil {
+		return err
+	}
+	group := []int{-p.Pid()}
+	if waitGone(group) == nil {
+		return nil
+	}
+	return errors.Join(signalAll(group, syscall.SIGKILL), waitGone(group))
 }
 
 // copyTree copies folders and files, readable by the owner alone as PostgreSQL wants them. Links lead nowhere.

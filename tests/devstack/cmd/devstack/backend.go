@@ -44,11 +44,7 @@ func (r *run) findDatabase(ctx context.Context) error {
 		return nil
 	}
 	r.database.given = givenDatabase()
-	found, err := lookAt(ctx, r.database.given)
-	if err != nil {
-		return err
-	}
-	if r.database.plan, err = decide(r.database.given, found); err != nil {
+	if err := r.database.decide(ctx); err != nil {
 		return err
 	}
 	if notice := r.database.plan.notice; notice != "" {
@@ -66,9 +62,23 @@ func (r *run) findDatabase(ctx context.Context) error {
 	return nil
 }
 
+// decide looks and makes the plan.
+func (d *database) decide(ctx context.Context) error {
+	found, err := lookAt(ctx, d.given)
+	if err != nil {
+		return err
+	}
+	d.plan, err = decide(d.given, found)
+	return err
+}
+
 // prepareDatabase starts PostgreSQL where none was given, and brings the database to where the backend can serve it.
 func (r *run) prepareDatabase(ctx context.Context, backend string) error {
 	d := &r.database
+	// Building may have taken minutes, in which somebody could have begun to use it.
+	if err := d.decide(ctx); err != nil {
+		return err
+	}
 	d.url = d.given.url
 	adminURL := d.given.adminURL
 	if d.plan.own {
