@@ -10,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tree is one row in each of the baseline's tables, of an organisation whose ids begin with @. It names baseline
+// tree is one row in each of the baseline's tables, of an organisation whose ids have the prefix @. It names baseline
 // columns only, so the old app could have written it.
 const tree = `
 insert into users (id, email, first_name, password_hash) values ('@user', '@User@example.com', 'Ann', 'canary-password');
-insert into organizations (id, name, slug) values ('@org', 'Org @', '@slug');
+insert into organizations (id, name, slug) values ('@org', 'Org', '@slug');
 insert into organization_members (id, organization_id, user_id, role) values ('@member', '@org', '@user', 'owner');
 insert into client_companies (id, organization_id, name, notes) values ('@company', '@org', 'Acme', 'canary-notes');
 insert into contacts (id, organization_id, client_company_id, first_name, last_name, email) values ('@contact', '@org', '@company', 'Cy', 'Doe', 'cy@example.com');
@@ -48,7 +48,7 @@ insert into invitations (id, organization_id, email, role_id, token, invited_by_
 // plant writes a tree.
 func plant(t *testing.T, db *sql.DB, prefix string) {
 	t.Helper()
-	exec(t, db, strings.ReplaceAll(tree, "@", prefix))
+	exec(t, db, strings.ReplaceAll(tree, "'@", "'"+prefix))
 }
 
 // connect opens a pool that ends with the test.
@@ -67,8 +67,26 @@ type execer interface {
 
 func exec(t *testing.T, db execer, query string, args ...any) {
 	t.Helper()
+	require.NoError(t, attempt(t, db, query, args...), query)
+}
+
+// attempt runs a statement that may be refused.
+func attempt(t *testing.T, db execer, query string, args ...any) error {
+	t.Helper()
 	_, err := db.ExecContext(t.Context(), query, args...)
-	require.NoError(t, err, query)
+	return err
+}
+
+// each calls f with each row of a query.
+func each(t *testing.T, db *sql.DB, query string, f func(scan func(...any) error) error, args ...any) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), query, args...)
+	require.NoError(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		require.NoError(t, f(rows.Scan))
+	}
+	require.NoError(t, rows.Err())
 }
 
 // one reads the single value of a query's single row.

@@ -169,7 +169,7 @@ func (m *Migrator) refresh(ctx context.Context) error {
 			defer tx.Rollback() //nolint:errcheck // After Commit there is nothing to take back.
 			for _, query := range []string{
 				fmt.Sprintf("SET LOCAL lock_timeout = %d", m.opts.LockTimeout.Milliseconds()),
-				"SELECT gatehouse.install_guard('" + table + "'), gatehouse.install_audit('" + table + "')", //nolint:gosec // The name is from the catalogue function above.
+				"SELECT gatehouse.install_guard('" + table + "'), gatehouse.install_audit('" + table + "')",
 			} {
 				if _, err := tx.ExecContext(ctx, query); err != nil {
 					return err
