@@ -106,7 +106,7 @@ func TestUnits_callWhatIsThere(t *testing.T) {
 			}
 		}
 		reads := edgeVariables(t)
-		for _, pair := range strings.Fields(u.service("Environment")) {
+		for pair := range strings.FieldsSeq(u.service("Environment")) {
 			variable, value, _ := strings.Cut(pair, "=")
 			if variable == "XDG_CONFIG_HOME" {
 				continue // Caddy's, and without it HOME's

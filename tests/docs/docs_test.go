@@ -69,23 +69,46 @@ func caddyfiles(t *testing.T) map[string]string {
 var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 
 func TestLinks_leadSomewhere(t *testing.T) {
-	root := root(t)
+	t.Parallel()
+	root, texts := root(t), textFiles(t)
 	pages := 0
-	for path, text := range textFiles(t) {
+	for path, text := range texts {
 		if filepath.Ext(path) != ".md" {
 			continue
 		}
 		pages++
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
-			target, _, _ := strings.Cut(m[1], "#")
-			if target == "" || strings.Contains(target, "://") {
+			target, heading, _ := strings.Cut(m[1], "#")
+			if strings.Contains(target, "://") {
 				continue
 			}
-			_, err := os.Stat(filepath.Join(root, filepath.Dir(path), target))
+			target = filepath.Join(filepath.Dir(path), target)
+			if target == filepath.Dir(path) {
+				target = path // a heading of the same page
+			}
+			_, err := os.Stat(filepath.Join(root, target))
 			assert.NoError(t, err, "%s links to %s", path, m[1])
+			if heading != "" {
+				assert.Contains(t, headings(texts[target]), heading, "%s links to %s", path, m[1])
+			}
 		}
 	}
 	require.Greater(t, pages, 5, "the search finds too little")
+}
+
+var (
+	headingLine = regexp.MustCompile("(?m)^#+ (.*)$")
+	notInAnchor = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// headings are the anchors of a page's headings, as they are made where it is read: lower case, a dash for a space,
+// other signs left out.
+func headings(page string) (anchors []string) {
+	for _, m := range headingLine.FindAllStringSubmatch(page, -1) {
+		text := notInAnchor.ReplaceAllString(strings.ToLower(m[1]), "")
+		anchors = append(anchors, strings.ReplaceAll(text, " ", "-"))
+	}
+	return anchors
 }
 
 // textFiles are the repository's Caddyfiles and pages, by path below its root.
