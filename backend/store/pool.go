@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
 // How long PostgreSQL lets us wait. The statement of the largest cascade, 20,000 rows, takes well under
@@ -27,6 +29,9 @@ var patience = map[string]string{
 	"idle_in_transaction_session_timeout": "15s",
 }
 
+// errNoURL stands for pgx's error, which may repeat the password.
+var errNoURL = errors.New("the DSN is not a URL such as postgres://user:password@host:5432/name")
+
 // openPool makes the pool, and connects to nothing yet.
 func openPool(o Options) (*sql.DB, error) {
 	if o.MaxConns < 1 {
@@ -34,7 +39,7 @@ func openPool(o Options) (*sql.DB, error) {
 	}
 	config, err := pgx.ParseConfig(o.DSN)
 	if err != nil {
-		return nil, errors.New("the DSN is not a URL such as postgres://user:password@host:5432/name") // pgx's error repeats it
+		return nil, errNoURL
 	}
 	// Bun writes values into its statements; this mode sends those that return rows as one statement each,
 	// and prepares nothing, so that a pooler may stand between.
@@ -52,6 +57,23 @@ func openPool(o Options) (*sql.DB, error) {
 	if config.ValidateConnect == nil { // a standby is not available, rather than full of errors
 		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
+	return pooled(config, o.MaxConns), nil
+}
+
+// OpenAdmin opens the database as the owner of its tables, whom row-level security does not bind: for the
+// command line alone. It connects when it is first used.
+func OpenAdmin(dsn, name string) (*bun.DB, error) {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, errNoURL
+	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	config.RuntimeParams["timezone"] = "UTC"
+	config.RuntimeParams["application_name"] = name
+	return bun.NewDB(pooled(config, 1), pgdialect.New()), nil
+}
+
+func pooled(config *pgx.ConnConfig, connections int) *sql.DB {
 	pool := stdlib.OpenDB(*config,
 		// No round trip to find out whether a connection still lives: begin finds out, and takes another.
 		stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }),
@@ -61,11 +83,11 @@ func openPool(o Options) (*sql.DB, error) {
 			}
 			return nil
 		}))
-	pool.SetMaxOpenConns(o.MaxConns)
-	pool.SetMaxIdleConns(o.MaxConns)
+	pool.SetMaxOpenConns(connections)
+	pool.SetMaxIdleConns(connections)
 	pool.SetConnMaxIdleTime(idleFor)
 	pool.SetConnMaxLifetime(liveFor) // a server that takes over, or a changed password, is noticed
-	return pool, nil
+	return pool
 }
 
 // outside is the status of a connection on which no transaction is open.

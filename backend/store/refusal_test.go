@@ -48,6 +48,8 @@ func TestOpen_refuses(t *testing.T) {
 		{"a foreign key that nobody declared", `create table visits (client_id varchar references client_companies (id))`, []string{"visits.client_id points to client_companies"}},
 		{"an older schema", `delete from gatehouse_migrations where version_id = 201`, []string{"1 migration missing, the first is 00201"}},
 		{"a newer schema", `insert into gatehouse_migrations (version_id, is_applied) values (99999, true)`, nil},
+		{"an unknown foreign key", `create table extra (client_id varchar references client_companies (id) on delete cascade)`, []string{"extra.client_id points to client_companies"}},
+		{"a cascade that deletions do not follow", `alter table deals drop constraint deals_contact_id_fkey, add foreign key (contact_id) references contacts (id) on delete cascade`, []string{"deals.contact_id is declared as a mere reference"}},
 		{"several", `alter role LOGIN bypassrls; alter table deals disable row level security; grant delete on deals to LOGIN`,
 			[]string{"passes by", "deals has no row-level security", "DELETE on deals"}},
 	} {

@@ -154,7 +154,7 @@ func (i *inspection) policies(ctx context.Context) error {
 func (i *inspection) edges(ctx context.Context) error {
 	wrong, err := softdelete.CheckForeignKeys(ctx, i.conn, Entities)
 	for _, reason := range wrong {
-		i.add("declare in backend/store what a deletion does with it, and give it its index", "%s", reason)
+		i.add("remove it, or declare it in this program", "a foreign key: %s", reason)
 	}
 	return err
 }

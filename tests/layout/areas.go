@@ -89,6 +89,7 @@ var Areas = []Area{
 
 	// The backend.
 	{Path: "backend/cmd/backend", Kind: Command},
+	{Path: "backend/cmd/backend/demo", Kind: Backend},
 	{Path: "backend/httpapi", Kind: Backend},
 	{Path: "backend/caller", Kind: Backend},
 	{Path: "backend/caller/callertest", Kind: TestKit},
