@@ -201,6 +201,9 @@ func (a *api) explain(ctx context.Context, op *operation, err error) *problem {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil
 	}
+	if fields, ok := errors.AsType[*softdelete.FieldError](err); ok && op.reads != nil {
+		return parameterProblem(fields)
+	}
 	if p := problemOf(err); p != nil {
 		return p
 	}

@@ -42,8 +42,8 @@ func (a *api) deletionOperations(e *softdelete.Entity) []*operation {
 		{
 			method: http.MethodGet, path: "/api/trash/" + e.Kind + "/{id}", name: "getTrashed" + n.one, tag: "Trash",
 			summary: "Read one of the " + n.people + " that is in the Trash", closed: e.Root,
-			answers: trashedSchema(n.one), problems: []string{"forbidden"},
-			reads: a.trashed(e),
+			answers: trashedSchema(n.one),
+			reads:   a.trashed(e),
 		},
 	}
 }

@@ -38,6 +38,7 @@ func problemOf(err error) *problem {
 		choose   *store.ChooseError
 		fields   *softdelete.FieldError
 		conflict *softdelete.ConflictError
+		blocked  *softdelete.BlockedError
 	)
 	switch {
 	case errors.As(err, &p):
@@ -48,6 +49,8 @@ func problemOf(err error) *problem {
 		return p
 	case errors.As(err, &fields):
 		return fieldProblem(fields)
+	case errors.As(err, &blocked) && errors.Is(err, softdelete.ErrForbidden):
+		return blockedProblem(blocked)
 	case errors.As(err, &conflict):
 		return conflictProblem(conflict)
 	case errors.Is(err, softdelete.ErrCursor):
@@ -83,6 +86,27 @@ func fieldProblem(e *softdelete.FieldError) *problem {
 	default:
 		return failAt("invalid_body", parts)
 	}
+}
+
+// parameterProblem is fieldProblem for what the layers below refuse of a query.
+func parameterProblem(e *softdelete.FieldError) *problem {
+	parts := make([]problemPart, len(e.Fields))
+	for i, f := range e.Fields {
+		parts[i] = at("query."+f.Name, f.Code)
+		if f.Code == "unknown" {
+			parts[i].Location = "query"
+		}
+	}
+	return failAt("invalid_parameter", parts)
+}
+
+// blockedProblem says what of a deletion is more than the role allows.
+func blockedProblem(e *softdelete.BlockedError) *problem {
+	var parts []problemPart
+	for _, b := range e.Blocked {
+		parts = append(parts, problemPart{Code: b.Code, Kind: b.Kind, Count: b.Count})
+	}
+	return fail("forbidden", parts...)
 }
 
 func conflictProblem(e *softdelete.ConflictError) *problem {

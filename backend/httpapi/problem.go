@@ -37,6 +37,7 @@ type problemPart struct {
 	Kind       string          `json:"kind,omitempty"`
 	ID         string          `json:"id,omitempty"`
 	Label      string          `json:"label,omitempty"`
+	Count      int             `json:"count,omitempty"`
 	Key        []string        `json:"key,omitempty"`
 	Twin       *softdelete.Ref `json:"twin,omitempty"`
 	Parent     *softdelete.Ref `json:"parent,omitempty"`

@@ -127,7 +127,7 @@ func listParameters(e *softdelete.Entity) []*huma.Param {
 		limitParameter(),
 		cursorParameter(),
 		query("page", "A page of limit rows, counted from 1, within the first 10,000 rows; with a total. Not together with cursor.",
-			&huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(float64(softdelete.MaxTotal))}),
+			&huma.Schema{Type: huma.TypeInteger, Minimum: new(1.0), Maximum: new(1e9)}),
 	}
 	for _, f := range e.Fields {
 		if f.Filter {
