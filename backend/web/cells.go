@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -155,7 +156,8 @@ func tableOf(raw json.RawMessage) *table {
 	return t
 }
 
-// orderOf are the members of a list's objects, in the order in which they first stand there.
+// orderOf are the members of a list's objects, in the order in which they first stand there, with what says
+// what a line is about before all others: jsonb keeps no order.
 func orderOf(raw json.RawMessage) []string {
 	var objects []json.RawMessage
 	if json.Unmarshal(raw, &objects) != nil {
@@ -183,6 +185,13 @@ func orderOf(raw json.RawMessage) []string {
 			}
 		}
 	}
+	about := func(key string) int {
+		if slices.Contains([]string{"name", "title", "item", "description"}, strings.ToLower(key)) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(keys, func(a, b string) int { return about(a) - about(b) })
 	return keys
 }
 

@@ -93,12 +93,12 @@ func (v *visit) fill(body *detailPage, e *softdelete.Entity, record softdelete.R
 			if c.Kind != "" {
 				body.Long = append(body.Long, c)
 			}
-		default:
+		case c.Kind != "": // what is not there would only be in the way
 			body.Fields = append(body.Fields, c)
 		}
 	}
 	if by := record.Life().CreatedBy; by != nil && v.names.people[*by] != "" {
-		body.Facts = append(body.Facts, cell{Label: "Added by", Kind: "text", Text: v.names.people[*by]})
+		body.Facts = append(body.Facts, cell{Label: "By", Kind: "text", Text: v.names.people[*by]})
 	}
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"database/sql"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 
@@ -136,4 +138,15 @@ func (w *world) follow(person, path string, form url.Values) answered {
 	a := w.post(person, path, form)
 	require.Equal(w.t, http.StatusSeeOther, a.StatusCode, a.body)
 	return w.get(person, a.Header.Get("Location"))
+}
+
+// ask asks one thing as the owner of the tables.
+func ask(t *testing.T, base devstack.Database, query string) string {
+	t.Helper()
+	db, err := sql.Open("pgx", base.DSN(devstack.OwnerLogin)+"&timezone=UTC")
+	require.NoError(t, err)
+	defer db.Close()
+	var answer sql.NullString
+	require.NoError(t, db.QueryRowContext(t.Context(), query).Scan(&answer))
+	return answer.String
 }

@@ -77,9 +77,23 @@ type draft struct {
 	changes    []change
 }
 
-// written are the fields that a form has.
+// written are the fields that a form has: the name first, long texts last.
 func written(e *softdelete.Entity) []*softdelete.Field {
-	return slices.DeleteFunc(slices.Clone(e.Fields), func(f *softdelete.Field) bool { return f.ReadOnly || f.Secret })
+	fields := slices.DeleteFunc(slices.Clone(e.Fields), func(f *softdelete.Field) bool { return f.ReadOnly || f.Secret })
+	place := func(f *softdelete.Field) int {
+		switch {
+		case labels(e, f):
+			return 0
+		case f.Long:
+			return 2
+		case f.Type == softdelete.Document:
+			return 3
+		default:
+			return 1
+		}
+	}
+	slices.SortStableFunc(fields, func(a, b *softdelete.Field) int { return place(a) - place(b) })
+	return fields
 }
 
 // usual is what a new row's form begins with, where the database's default is not the first of the values.

@@ -111,32 +111,51 @@ func (p *Pages) others(counts softdelete.Counts, root string) []string {
 	return p.amounts(rest)
 }
 
-// notRearmed says what of restored rows did not come back, or nothing.
-func (p *Pages) notRearmed(counts softdelete.Counts) string {
+// notRearmed says of which rows a restore does not give everything back, in words.
+func (p *Pages) notRearmed(counts softdelete.Counts) []string {
 	var parts []string
 	for _, kind := range p.kinds(counts) {
 		if e := p.byKind[kind]; e != nil && e.Rearm != "" {
-			parts = append(parts, p.amount(kind, counts[kind])+" without the old "+e.Rearm)
+			whose := "its"
+			if counts[kind] > 1 {
+				whose = "their"
+			}
+			parts = append(parts, p.amount(kind, counts[kind])+" without "+whose+" old "+e.Rearm)
 		}
 	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return " For safety, what had been given out does not work again: " + enumerate(parts) + "."
+	return parts
 }
 
 // titles are names of fields that a column's name does not say well.
 var titles = map[string]string{
-	"clientCompanyId": "Client",
-	"isPrimary":       "Primary contact",
-	"isDefault":       "Default",
-	"isClientVisible": "Visible to the client",
-	"zipCode":         "Postal code",
-	"mimeType":        "File type",
-	"slug":            "Short name",
-	"dateFormat":      "Dates look like",
-	"invitedById":     "Invited by",
-	"sortOrder":       "Position",
+	"clientCompanyId":   "Client",
+	"createdAt":         "Added",
+	"updatedAt":         "Changed",
+	"closedAt":          "Closed",
+	"sentAt":            "Sent",
+	"viewedAt":          "Viewed",
+	"paidAt":            "Paid",
+	"signedAt":          "Signed",
+	"respondedAt":       "Answered",
+	"completedAt":       "Completed",
+	"acceptedAt":        "Accepted",
+	"approvedAt":        "Approved",
+	"expiresAt":         "Expires",
+	"lastMessageAt":     "Last message",
+	"lastAccessedAt":    "Last visit",
+	"expectedCloseDate": "Expected close",
+	"totalAmount":       "Total",
+	"paidAmount":        "Paid so far",
+	"timezone":          "Time zone",
+	"isPrimary":         "Primary contact",
+	"isDefault":         "Default",
+	"isClientVisible":   "Visible to the client",
+	"zipCode":           "Postal code",
+	"mimeType":          "File type",
+	"slug":              "Short name",
+	"dateFormat":        "Dates look like",
+	"invitedById":       "Invited by",
+	"sortOrder":         "Position",
 }
 
 // titleOf is a field's name for people.
