@@ -1,0 +1,97 @@
+//go:build chaos
+
+package chaos
+
+import (
+	"slices"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// hand is what strikes, and writes down what it did.
+type hand struct {
+	*stack
+	*timeline
+
+	episodes, faults int
+	// open are the spans that wait for limits to be exact again.
+	open []int
+	// over is when the last fault ended; slowest how long it took from there until limits were exact, at most.
+	over    time.Time
+	slowest time.Duration
+}
+
+// step is the begin or the end of a fault.
+type step struct {
+	at    time.Duration
+	fault int
+	end   bool
+}
+
+// play lets the faults of an episode come and go.
+func (h *hand) play(n int, e episode) {
+	h.t.Helper()
+	h.episodes++
+	h.note("episode %d: %s, then %s of rest", n, e, e.rest)
+	var steps []step
+	for i, f := range e.faults {
+		steps = append(steps, step{f.from, i, false}, step{f.to, i, true})
+	}
+	slices.SortStableFunc(steps, func(a, b step) int { return int(a.at - b.at) })
+	ends := make([]func() error, len(e.faults))
+	began := time.Now()
+	for _, st := range steps {
+		time.Sleep(time.Until(began.Add(st.at)))
+		f := e.faults[st.fault]
+		if st.end {
+			require.NoError(h.t, ends[st.fault](), "end of %s", f)
+			if !f.instant {
+				h.note("    over: %s", f)
+			}
+			continue
+		}
+		h.faults++
+		h.note("    %s", f)
+		h.open = append(h.open, len(h.spans))
+		h.spans = append(h.spans, span{name: f.name, from: time.Now(), to: began.Add(time.Hour), cost: h.cost(f, e)})
+		end, err := h.strike(f)
+		require.NoError(h.t, err, "%s", f)
+		ends[st.fault] = end
+	}
+	h.over = time.Now()
+}
+
+// cost is what a fault may cost in its episode. A node that dies while Redis loses its data takes with it what only
+// the two of them knew.
+func (h *hand) cost(f fault, e episode) float64 {
+	lost := slices.ContainsFunc(e.faults, func(f fault) bool { return f.loses })
+	if h.stack.name == forgetful && lost && f.hurts == "node" && f.name != "node reloaded" {
+		return anew(len(h.nodes))
+	}
+	return f.kind.cost(len(h.nodes))
+}
+
+// recover waits until all nodes are exact, and have been for a while.
+func (h *hand) recover() {
+	h.t.Helper()
+	var since time.Time
+	require.Eventually(h.t, func() bool {
+		for i := range h.nodes {
+			if !h.exact(i) {
+				since = time.Time{}
+				return false
+			}
+		}
+		if since.IsZero() {
+			since = time.Now()
+		}
+		return time.Since(since) >= steady
+	}, exactWithin, 20*time.Millisecond, "not all nodes are exact again")
+	h.slowest = max(h.slowest, since.Sub(h.over))
+	h.note("exact again %s after the last fault", since.Sub(h.over).Round(time.Millisecond))
+	for _, i := range h.open {
+		h.spans[i].to = time.Now()
+	}
+	h.open = nil
+}

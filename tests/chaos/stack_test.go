@@ -1,0 +1,210 @@
+//go:build chaos
+
+package chaos
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/tests/upstream"
+)
+
+const (
+	limit  = 60
+	window = 3 * time.Second
+	// burst is that of the bucket, which refills as fast as the windows do.
+	burst = 20
+	// exactLimit is counted in a window that outlasts the run, by keys that are used once.
+	exactLimit = 100
+)
+
+// site is what every node serves. Only /exact has time for Redis: one false time-out would spoil its count.
+var site = fmt.Sprintf(`
+	@limited path /log /slices /gcra
+	rate_limit @limited {
+		zone log {
+			match {
+				path /log
+			}
+			key    {http.request.header.X-Key}
+			events %[1]d
+			window %[2]s
+		}
+		zone slices {
+			match {
+				path /slices
+			}
+			key       {http.request.header.X-Key}
+			events    %[1]d
+			window    %[2]s
+			algorithm slices
+		}
+		zone gcra {
+			match {
+				path /gcra
+			}
+			key   {http.request.header.X-Key}
+			limit %[1]d/%[2]s burst %[3]d
+		}
+	}
+	@exact path /exact
+	rate_limit @exact {
+		op_timeout 10s
+		zone exact {
+			key    {http.request.header.X-Key}
+			events %[4]d
+			window 1h
+		}
+	}
+`, limit, window, burst, exactLimit)
+
+// stack is some nodes before an app, and what they share.
+type stack struct {
+	t     *testing.T
+	name  string
+	redis *devstack.Redis
+	idp   *devidp.Server
+	// wires are how the nodes reach Redis, one each; none where they reach it themselves.
+	wires  []*devstack.Wire
+	nodes  []*devstack.Gateway
+	files  []string
+	urls   []string
+	client *http.Client
+
+	// up tells which nodes a load balancer would send to.
+	up []atomic.Bool
+	// down are the times in which a node was killed or stopped, and not up again.
+	mu   sync.Mutex
+	down []outage
+}
+
+// outage is when a node could not be asked.
+type outage struct {
+	node     int
+	from, to time.Time
+}
+
+func start(t *testing.T, name string, nodes int) *stack {
+	t.Helper()
+	s := &stack{t: t, name: name, up: make([]atomic.Bool, nodes)}
+	s.redis = devstack.RedisForTest(t, devstack.RedisOptions{AppendOnly: name == kept})
+	idp, err := devidp.Start(t.Context(), "127.0.0.1:0", devidp.Config{}, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = idp.Close() })
+	s.idp = idp
+	_, app := upstream.Start(t, "app")
+	app1 := devidp.Client{ID: "app", Secret: "hush"}
+	var addrs []string
+	for range nodes {
+		addr := devstack.PortForTest(t).Addr()
+		addrs = append(addrs, addr)
+		app1.RedirectURIs = append(app1.RedirectURIs, "http://"+addr+"/_auth/callback/dev")
+	}
+	require.NoError(t, idp.SetClient(app1))
+	for i, addr := range addrs {
+		redis := s.redis.Addr()
+		if name == kept {
+			s.wires = append(s.wires, devstack.WireForTest(t, redis))
+			redis = s.wires[i].Addr()
+		}
+		s.urls = append(s.urls, "http://"+addr)
+		s.files = append(s.files, s.caddyfile(redis, s.urls[i], app))
+		s.nodes = append(s.nodes, devstack.GatewayForTest(t, devstack.GatewayOptions{
+			Name: fmt.Sprintf("node %d", i+1), Caddyfile: s.files[i],
+			Listen: []string{addr}, Health: s.urls[i] + "/health",
+		}))
+		s.up[i].Store(true)
+	}
+	s.client = &http.Client{
+		Timeout:       30 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			MaxIdleConns: 2048, MaxIdleConnsPerHost: 1024,
+			DialContext: (&net.Dialer{Timeout: 20 * time.Second}).DialContext,
+		},
+	}
+	t.Cleanup(s.client.CloseIdleConnections)
+	for i := range s.nodes {
+		require.Eventually(t, func() bool {
+			return s.metric(i, "gatehouse_redis_nodes") == float64(nodes) && s.metric(i, "gatehouse_session_provider_ready") == 1 && s.exact(i)
+		}, patience, 20*time.Millisecond, "node %d is not ready", i+1)
+	}
+	return s
+}
+
+func (s *stack) caddyfile(redis, url, app string) string {
+	return fmt.Sprintf(`{
+	auto_https off
+	persist_config off
+	grace_period 5s
+	redis %s
+}
+%s {
+	bind 127.0.0.1
+	%s
+	session {
+		secret k1 MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=
+		provider dev {
+			issuer        %s
+			client_id     app
+			client_secret hush
+		}
+		public /health /log /slices /gcra /exact
+		idle         30s
+		rotation     10s
+		ride_through 15m
+	}
+	reverse_proxy %s
+}
+`, redis, url, strings.TrimSpace(site), s.idp.Issuer(), app)
+}
+
+// patience is how long a change of state may take on a busy machine.
+const patience = 30 * time.Second
+
+// exact tells whether a node counts together with the others.
+func (s *stack) exact(node int) bool {
+	return s.metric(node, `gatehouse_rate_limit_mode{mode="exact"}`) == 1 && s.metric(node, "gatehouse_session_degraded") == 0
+}
+
+// metric is the sum of a node's series that begin with the name; -1 without one, or without the node.
+func (s *stack) metric(node int, name string) float64 {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.nodes[node].AdminURL()+"/metrics", http.NoBody)
+	require.NoError(s.t, err)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return -1
+	}
+	defer resp.Body.Close()
+	sum, found := 0.0, false
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		rest, ok := strings.CutPrefix(lines.Text(), name)
+		if !ok || rest == "" || rest[0] != ' ' && rest[0] != '{' {
+			continue
+		}
+		value, err := strconv.ParseFloat(rest[strings.LastIndexByte(rest, ' ')+1:], 64)
+		require.NoError(s.t, err)
+		sum, found = sum+value, true
+	}
+	if !found {
+		return -1
+	}
+	return sum
+}
