@@ -38,8 +38,9 @@ run: ## start Redis, PostgreSQL, two edge nodes and the backend, and say what to
 test: deps $(CROSSCHECK)/node_modules/.package-lock.json verify vet lint unit stories ## everything that a change must pass
 
 .PHONY: build
-build: ## build the edge: bin/gatehouse
+build: ## build the edge and the backend: bin/gatehouse, bin/backend
 	go build -ldflags '-w -s' -o bin/gatehouse ./caddymodules/cmd/gatehouse
+	go build -ldflags '-w -s' -o bin/backend ./backend/cmd/backend
 
 ##
 ## The parts of make test

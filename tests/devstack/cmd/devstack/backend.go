@@ -18,17 +18,6 @@ const (
 	ownDatabase = "gatehouse"
 )
 
-// haveBackend tells whether there is a backend to build.
-// TODO(issue-4): goes when backend/cmd/backend has come.
-func haveBackend() bool {
-	root, err := devstack.ModuleRoot()
-	if err != nil {
-		return false
-	}
-	_, err = os.Stat(filepath.Join(root, "backend", "cmd", "backend"))
-	return err == nil || os.Getenv("GATEHOUSE_BACKEND_BIN") != ""
-}
-
 // database is the one that the backend serves.
 type database struct {
 	given    given
@@ -100,7 +89,7 @@ func (r *run) prepareDatabase(ctx context.Context, backend string) error {
 	if err := r.grantServing(ctx, adminURL); err != nil {
 		return err
 	}
-	empty, err := hasNoOrganization(ctx, adminURL)
+	empty, err := hasNobody(ctx, adminURL)
 	if err != nil || !empty {
 		return err
 	}
@@ -151,9 +140,10 @@ func (r *run) grantServing(ctx context.Context, adminURL string) error {
 	})
 }
 
-func hasNoOrganization(ctx context.Context, adminURL string) (empty bool, err error) {
+// hasNobody tells whether there is room for demo data.
+func hasNobody(ctx context.Context, adminURL string) (empty bool, err error) {
 	err = asAdmin(ctx, adminURL, func(conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM organizations)").Scan(&empty)
+		return conn.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM organizations) AND NOT EXISTS (SELECT FROM users)").Scan(&empty)
 	})
 	return empty, err
 }

@@ -38,6 +38,7 @@ func standIn() {
 			_, err := conn.Exec(ctx, `
 				DO $$ BEGIN CREATE ROLE gatehouse_app; EXCEPTION WHEN duplicate_object THEN END $$;
 				CREATE TABLE IF NOT EXISTS organizations (id text);
+				CREATE TABLE IF NOT EXISTS users (id text);
 				GRANT SELECT ON organizations TO gatehouse_app`)
 			return err
 		})

@@ -43,9 +43,6 @@ func runCommand(ctx context.Context, args []string) error {
 			return fmt.Errorf("--ports, --provider-port: %q is not a port", port)
 		}
 	}
-	if !o.withoutBackend && !haveBackend() {
-		o.withoutBackend = true
-	}
 	r := &run{options: o, begun: time.Now(), restarted: make(chan *devstack.Process, 1)}
 	defer r.stopAll()
 	if err := r.start(ctx); err != nil {
