@@ -98,3 +98,24 @@ func newSecrets(t *testing.T) secrets {
 func (s secrets) in(text string) string {
 	return strings.NewReplacer("/run/secrets/redis", s.file, "/etc/ssl/redis-ca.pem", s.tls.CA).Replace(text)
 }
+
+// The page on setting Redis up, the example and docker compose give the edge's user the same rights, and the same
+// settings to Redis.
+func TestRedisPage_saysWhatIsTried(t *testing.T) {
+	t.Parallel()
+	page := textFiles(t)["docs/operations/redis.md"]
+	user := regexp.MustCompile(`(?m)^#\s+user gatehouse (on .*)$`).FindStringSubmatch(textFiles(t)[redisTLS])
+	require.NotNil(t, user)
+	assert.Contains(t, page, "ACL SETUSER gatehouse "+user[1]+"\n")
+	for _, right := range strings.Fields(user[1])[2:] {
+		if right != "-@all" {
+			assert.Regexp(t, "(?m)^\\| `[^|]*"+regexp.QuoteMeta(right), page, "the page does not say what %s is for", right)
+		}
+	}
+	conf, err := os.ReadFile(filepath.Join(root(t), "deploy/compose/redis.conf"))
+	require.NoError(t, err)
+	for _, setting := range []string{"maxmemory", "maxmemory-policy", "appendonly", "appendfsync", "save", "tcp-keepalive"} {
+		line := regexp.MustCompile(`(?m)^` + setting + `\s+(\S+)$`)
+		assert.Equal(t, line.FindStringSubmatch(string(conf))[1], line.FindStringSubmatch(page)[1], setting)
+	}
+}
