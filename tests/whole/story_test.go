@@ -92,7 +92,7 @@ func (s *system) oneRequestID(id, deletion string) {
 	ctx := context.WithoutCancel(s.t.Context())
 	db, err := pgx.Connect(ctx, s.base.DSN(devstack.OwnerLogin))
 	require.NoError(s.t, err)
-	defer db.Close(ctx) //nolint:errcheck // It has only read.
+	defer db.Close(ctx)
 	var rows, ours int
 	require.NoError(s.t, db.QueryRow(ctx, "select count(*), count(*) filter (where request_id = $1) from audit_events where deletion_id = $2 and action = 'soft_delete'",
 		id, deletion).Scan(&rows, &ours))
