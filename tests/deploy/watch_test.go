@@ -114,25 +114,45 @@ func TestMetrics_ofRulesAndPanelsAreThere(t *testing.T) {
 	}
 }
 
+// What the pages tell of, the programs have.
+func TestMetrics_ofPagesAreThere(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, page := range metricPages {
+		for _, m := range regexp.MustCompile("(?m)^\\| `(gatehouse_[a-z_]+)").FindAllStringSubmatch(read(t, page), -1) {
+			found++
+			assert.True(t, registered(t, m[1]), "%s: no source registers %s", page, m[1])
+		}
+	}
+	require.Greater(t, found, 30, "the search finds too little")
+}
+
 // registered looks for a metric in the sources: whole, or without the prefix that a package gives all of its own.
 func registered(t *testing.T, name string) bool {
 	t.Helper()
-	for prefix, file := range map[string]string{
-		"gatehouse_redis_": "redisapp", "gatehouse_rate_limit_": "ratelimit",
-		"gatehouse_session_": "session", "gatehouse_identity_": "assertidentity",
+	for prefix, folder := range map[string]string{
+		"gatehouse_redis_": "caddymodules/redisapp", "gatehouse_rate_limit_": "caddymodules/ratelimit",
+		"gatehouse_session_": "caddymodules/session", "gatehouse_identity_": "caddymodules/assertidentity",
+		"gatehouse_backend_": "backend/cmd/backend",
 	} {
 		if short, ok := strings.CutPrefix(name, prefix); ok {
-			source := read(t, filepath.Join("caddymodules", file, "metrics.go"))
+			source := read(t, filepath.Join(folder, "metrics.go"))
 			return strings.Contains(source, `"`+short+`"`) || strings.Contains(source, `"`+name+`"`)
 		}
 	}
 	return false
 }
 
+// metricPages tell of metrics, each in a table.
+var metricPages = []string{
+	"docs/directives/redis.md", "docs/directives/rate_limit.md", "docs/directives/session.md", "docs/directives/assert_identity.md",
+	"docs/operations/watching.md",
+}
+
 func documented(t *testing.T, metric string) bool {
 	t.Helper()
-	for _, page := range []string{"redis", "rate_limit", "session", "assert_identity"} {
-		if regexp.MustCompile("(?m)^\\| `" + metric + "[`{]").MatchString(read(t, "docs/directives/"+page+".md")) {
+	for _, page := range metricPages {
+		if regexp.MustCompile("(?m)^\\| `" + metric + "[`{]").MatchString(read(t, page)) {
 			return true
 		}
 	}
@@ -141,8 +161,8 @@ func documented(t *testing.T, metric string) bool {
 
 func documentedLabel(t *testing.T, label string) bool {
 	t.Helper()
-	for _, page := range []string{"redis", "rate_limit", "session", "assert_identity"} {
-		if regexp.MustCompile("(?m)^\\| `gatehouse_[^|]*(?:\\|[^|]*)?\\b" + label + "\\b").MatchString(read(t, "docs/directives/"+page+".md")) {
+	for _, page := range metricPages {
+		if regexp.MustCompile("(?m)^\\| `gatehouse_[^|]*(?:\\|[^|]*)?\\b" + label + "\\b").MatchString(read(t, page)) {
 			return true
 		}
 	}

@@ -181,5 +181,9 @@ func (navigating) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Accept", "text/html")
 	r.Header.Set("Sec-Fetch-Mode", "navigate")
 	r.Header.Set("Sec-Fetch-Dest", "document")
-	return http.DefaultTransport.RoundTrip(r)
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil && r.Method == http.MethodGet { // see send
+		resp, err = http.DefaultTransport.RoundTrip(r)
+	}
+	return resp, err
 }
