@@ -85,7 +85,7 @@ func TestPostgres_isSharedByTheProcessAndDatabasesAreNot(t *testing.T) {
 }
 
 func TestPostgres_templateIsBuiltOnceAndCopied(t *testing.T) {
-	pg := PostgresForTest(t)
+	pg := OwnPostgresForTest(t, PostgresOptions{}) // the shared one may have the template of an earlier -count
 	built := 0
 	build := func(ctx context.Context, d Database) error {
 		built++
