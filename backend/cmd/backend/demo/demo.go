@@ -29,7 +29,7 @@ const (
 
 // Fill writes all of it in one transaction, as the owner of the tables. Rows are some days to months
 // older than now.
-func Fill(ctx context.Context, db *bun.DB, now time.Time) error {
+func Fill(ctx context.Context, db bun.IDB, now time.Time) error {
 	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		// Nobody adds an organisation while we look whether there is one.
 		if _, err := tx.ExecContext(ctx, "lock table organizations, users in share row exclusive mode"); err != nil {
