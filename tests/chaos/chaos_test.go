@@ -4,7 +4,6 @@ package chaos
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -22,6 +21,8 @@ const (
 	steady = time.Second
 	// exactWithin is how long after the last fault. The target is 5 s; a busy machine adds what it likes.
 	exactWithin = patience
+	// atOnce is how many requests at once are counted to the last.
+	atOnce = 3
 	// people are signed in all the time.
 	people = 12
 	// refusedAtMost is the part of the requests of people who are signed in that may be answered 503: neither the
@@ -79,18 +80,21 @@ func run(t *testing.T, s *stack, p *plan, d time.Duration) {
 		loads = append(loads, s.crowd(crowd, 40))
 	}
 
-	l := &timeline{began: time.Now()}
-	h := &hand{stack: s, timeline: l}
+	h := &hand{stack: s, timeline: &timeline{began: time.Now()}}
+	defer func() { // also when recovery has failed the test
+		h.note("the end")
+		h.judge(loads)
+		h.isAsBefore(crowd, gone)
+		t.Logf("%d episodes, %d faults, limits exact again within %s of the last of each at most; what happened:\n%s",
+			h.episodes, h.faults, h.slowest.Round(time.Millisecond), h.timeline)
+	}()
 	time.Sleep(2 * window)
-	for n := 1; time.Since(l.began) < d || len(h.open) > 0; n++ {
+	for n := 1; time.Since(h.began) < d || len(h.open) > 0; n++ {
 		e := p.next()
-		if time.Since(l.began) >= d {
+		if time.Since(h.began) >= d {
 			e.rest = 2 * window
 		}
 		h.play(n, e)
-		if t.Failed() {
-			break
-		}
 		if e.rest == 0 {
 			continue
 		}
@@ -103,62 +107,90 @@ func run(t *testing.T, s *stack, p *plan, d time.Duration) {
 		s.countsExactly(fmt.Sprint("episode ", n))
 		time.Sleep(time.Until(rested.Add(e.rest)))
 	}
-	l.note("the end")
-	var answers [][]answer
-	for _, load := range loads {
-		answers = append(answers, load.end())
-	}
+}
 
-	for i, load := range loads {
-		r := judge(t, s, l, load, answers[i])
+// judge ends the loads and holds what they saw against what is promised.
+func (h *hand) judge(loads []*traffic) {
+	t := h.t
+	t.Helper()
+	for _, load := range loads {
+		answers := load.end()
+		r := judge(t, h.stack, h.timeline, load, answers)
 		t.Log(r)
 		if load.bound == 0 {
-			require.LessOrEqual(t, r.statuses[http.StatusServiceUnavailable], int(float64(r.total)*refusedAtMost)+1, "refused although signed in")
+			if refused := r.statuses[http.StatusServiceUnavailable]; refused > int(float64(r.total)*refusedAtMost)+1 {
+				t.Errorf("%d of %d requests were refused although signed in", refused, r.total)
+			}
 			continue
 		}
-		found, most := judgeLimit(l, answers[i], load.bound, load.full)
+		found, most := judgeLimit(h.timeline, answers, load.bound, load.full)
 		t.Logf("%s: of what any %s may hold, the fullest had %s\n    the longest without any: %s",
-			load.name, window, most, starved(answers[i]).Round(time.Millisecond))
+			load.name, window, most, starved(answers).Round(time.Millisecond))
 		if len(found) > 0 {
 			worst := slices.MaxFunc(found, func(a, b overspent) int { return len(a.held)*b.bound - len(b.held)*a.bound })
 			t.Errorf("%s: %d windows of %s hold more than they may; the worst %d of %d:\n%s",
-				load.name, len(found), window, len(worst.held), worst.bound, l.show(worst.held))
+				load.name, len(found), window, len(worst.held), worst.bound, h.show(worst.held))
 		}
-		if none := starved(answers[i]); none > 3*window {
+		if none := starved(answers); none > 3*window {
 			t.Errorf("%s: nobody was admitted for %s", load.name, none)
 		}
 	}
-	for i, p := range slices.Concat(crowd, gone) {
-		for node := range s.nodes {
-			a := p.work(node)
-			if i < len(crowd) && a.status != http.StatusOK {
-				t.Errorf("%s is signed out at node %d in the end: %d %s", p.name, node+1, a.status, a.reason)
+}
+
+// isAsBefore sees that who is signed in is so everywhere, and who has signed out is not.
+func (h *hand) isAsBefore(in, out []*person) {
+	for node := range h.nodes {
+		for _, p := range in {
+			if a := p.work(node); a.status != http.StatusOK {
+				h.t.Errorf("%s is signed out at node %d in the end: %d %s", p.name, node+1, a.status, a.reason)
 			}
-			if i >= len(crowd) && (a.status != http.StatusUnauthorized || a.reason != "revoked") {
-				t.Errorf("%s had signed out, and a copy of the cookies gets %d %s at node %d", p.name, a.status, a.reason, node+1)
+		}
+		for _, p := range out {
+			if a := p.work(node); a.status != http.StatusUnauthorized || a.reason != "revoked" {
+				h.t.Errorf("%s had signed out, and a copy of the cookies gets %d %s at node %d", p.name, a.status, a.reason, node+1)
 			}
 		}
 	}
-	t.Logf("%d episodes, %d faults, limits exact again within %s of the last of each at most; what happened:\n%s",
-		h.episodes, h.faults, h.slowest.Round(time.Millisecond), l)
 }
 
-// countsExactly spends a limit of its own, by many requests at once over all nodes.
+// countsExactly spends a limit of its own, over all nodes. When Redis was late for one of its requests, as on a busy
+// machine, which the answer tells, the count begins anew.
 func (s *stack) countsExactly(key string) {
 	s.t.Helper()
+	for try, began := 1, time.Now(); ; try++ {
+		admitted, alone := s.count(fmt.Sprint(key, ", ", try))
+		if admitted > exactLimit+alone || alone == 0 && admitted != exactLimit {
+			s.t.Errorf("after %s, when all was well: %d requests of a limit of %d were admitted, %d decided by a node alone", key, admitted, exactLimit, alone)
+		}
+		if alone == 0 {
+			return
+		}
+		if time.Since(began) > patience {
+			s.t.Errorf("after %s, when all was well, Redis was late for some request of each of %d counts: is the machine too busy?", key, try)
+			return
+		}
+	}
+}
+
+// count sends more requests than a limit admits, a few at once. alone is how many were decided by a node alone.
+func (s *stack) count(key string) (admitted, alone int) {
 	var mu sync.Mutex
-	statuses := map[int]int{}
 	var running sync.WaitGroup
-	for i := range 2 * exactLimit {
+	for range atOnce {
 		running.Go(func() {
-			a := s.ask(i%len(s.nodes), "/exact", http.Header{"X-Key": {key}})
-			mu.Lock()
-			defer mu.Unlock()
-			statuses[a.status]++
+			for i := range exactLimit {
+				a := s.ask(i%len(s.nodes), "/exact", http.Header{"X-Key": {key}})
+				mu.Lock()
+				if a.status == http.StatusOK {
+					admitted++
+				}
+				if a.quota != exactLimit {
+					alone++
+				}
+				mu.Unlock()
+			}
 		})
 	}
 	running.Wait()
-	if want := map[int]int{http.StatusOK: exactLimit, http.StatusTooManyRequests: exactLimit}; !maps.Equal(statuses, want) {
-		s.t.Errorf("after %s, when all was well: %d requests at once to a limit of %d were answered %v", key, 2*exactLimit, exactLimit, statuses)
-	}
+	return admitted, alone
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -65,22 +66,23 @@ func (p *person) work(node int) answer {
 // waits; then they try again.
 func (s *stack) signIn(node int, name string) *person {
 	s.t.Helper()
-	var a answer
-	for range 5 {
-		p := &person{stack: s, name: name, cookies: map[string]string{}}
-		_, got := p.send(node, http.MethodGet, "/_auth/login", "navigate")
+	var p *person
+	require.Eventually(s.t, func() bool {
+		p = &person{stack: s, name: name, cookies: map[string]string{}}
+		a, got := p.send(node, http.MethodGet, "/_auth/login", "navigate")
 		to := got.Get("Location")
 		u, err := url.Parse(to)
-		require.NoError(s.t, err)
-		back, err := devidp.NewBrowser(nil).SignIn(s.t.Context(), to, u.Query().Get("redirect_uri"), name)
-		require.NoError(s.t, err)
-		a, _ = p.send(node, http.MethodGet, back.RequestURI(), "navigate")
-		if a.status == http.StatusFound {
-			return p
+		if err != nil || a.status != http.StatusFound {
+			return false
 		}
-	}
-	s.t.Fatalf("%s could not sign in at node %d: %d %v", name, node+1, a.status, a.err)
-	return nil
+		back, err := devidp.NewBrowser(nil).SignIn(s.t.Context(), to, u.Query().Get("redirect_uri"), name)
+		if err != nil {
+			return false
+		}
+		a, _ = p.send(node, http.MethodGet, back.RequestURI(), "navigate")
+		return a.status == http.StatusFound
+	}, patience, 100*time.Millisecond, "%s could not sign in at node %d", name, node+1)
+	return p
 }
 
 // signOut signs somebody out, and returns who has a copy of what their browser had.
@@ -89,8 +91,10 @@ func (p *person) signOut(node int) *person {
 	p.mu.Lock()
 	thief := &person{stack: p.stack, name: p.name, cookies: maps.Clone(p.cookies)}
 	p.mu.Unlock()
-	a, _ := p.send(node, http.MethodPost, "/_auth/logout", "cors")
-	require.Equal(p.t, http.StatusOK, a.status, "%s signs out at node %d: %v", p.name, node+1, a.err)
+	require.Eventually(p.t, func() bool {
+		a, _ := p.send(node, http.MethodPost, "/_auth/logout", "cors")
+		return a.status == http.StatusOK
+	}, patience, 100*time.Millisecond, "%s could not sign out at node %d", p.name, node+1)
 	return thief
 }
 
