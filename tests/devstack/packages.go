@@ -56,6 +56,13 @@ var (
 		},
 		present: func() bool { return Chromium() != "" },
 	}
+	NeedCurl = Need{
+		Name: "curl, which the quick start types",
+		packages: map[string][]string{
+			"apt-get": {"curl"}, "dnf": {"curl"}, "pacman": {"curl"}, "apk": {"curl"}, "zypper": {"curl"},
+		},
+		present: func() bool { _, err := exec.LookPath("curl"); return err == nil },
+	}
 )
 
 // Chromium is the browser of this machine's that the stories drive, empty if there is none. On macOS,

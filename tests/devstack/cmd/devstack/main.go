@@ -68,7 +68,7 @@ func depsCommand(ctx context.Context, args []string) error {
 	}
 	needs := []devstack.Need{devstack.NeedRedis, devstack.NeedPostgres}
 	if *test {
-		needs = append(needs, devstack.NeedCompiler, devstack.NeedNode, devstack.NeedChromium)
+		needs = append(needs, devstack.NeedCompiler, devstack.NeedNode, devstack.NeedChromium, devstack.NeedCurl)
 	}
 	return devstack.Ensure(ctx, os.Stdout, needs...)
 }
