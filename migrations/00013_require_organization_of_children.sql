@@ -32,7 +32,15 @@ $$;
 
 -- +goose Down
 
-alter table public.role_permissions alter column organization_id drop not null;
-alter table public.payments alter column organization_id drop not null;
-alter table public.messages alter column organization_id drop not null;
-alter table public.milestones alter column organization_id drop not null;
+alter table public.role_permissions
+    alter column organization_id drop not null,
+    drop constraint if exists role_permissions_organization_id_proof;
+alter table public.payments
+    alter column organization_id drop not null,
+    drop constraint if exists payments_organization_id_proof;
+alter table public.messages
+    alter column organization_id drop not null,
+    drop constraint if exists messages_organization_id_proof;
+alter table public.milestones
+    alter column organization_id drop not null,
+    drop constraint if exists milestones_organization_id_proof;

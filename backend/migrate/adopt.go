@@ -193,7 +193,7 @@ var aspects = []aspect{
 	}, {
 		query: `SELECT c.relname || '.' || a.attname || ' → ' || p.relname || CASE WHEN f.convalidated THEN '' ELSE ' (not validated)' END,
 				CASE f.confdeltype WHEN 'a' THEN 'no action' WHEN 'r' THEN 'restrict' WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'set null' WHEN 'd' THEN 'set default' END
-				|| CASE WHEN f.confupdtype = 'a' THEN '' ELSE ', on update ' || f.confupdtype END
+				|| CASE WHEN f.confupdtype = 'a' THEN '' ELSE ', on update ' || f.confupdtype::text END
 			FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid JOIN pg_class p ON p.oid = f.confrelid
 				JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (f.conkey)
 			WHERE f.contype = 'f' AND c.relnamespace = $1::regnamespace AND c.relname = ANY (string_to_array($2, ','))

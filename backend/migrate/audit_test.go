@@ -43,14 +43,14 @@ func TestAudit_saysWhoDidWhat(t *testing.T) {
 	plant(t, owner, "a")
 
 	tx := begin(t, db, "aorg", "auser")
-	exec(t, tx, "update deals set name = 'Renamed', value = 13.25, closed_at = '2026-01-02 03:04:05' where id = 'adeal'")
+	run(t, tx, "update deals set name = 'Renamed', value = 13.25, closed_at = '2026-01-02 03:04:05' where id = 'adeal'")
 	trash(t, tx, "deals", "adeal")
 	require.NoError(t, tx.Commit())
 	tx = begin(t, db, "aorg", "auser")
 	restore(t, tx, "deals", "adeal")
 	require.NoError(t, tx.Commit())
 	tx = begin(t, db, "aorg", "auser")
-	exec(t, tx, "update deals set name = 'never'")
+	run(t, tx, "update deals set name = 'never'")
 	require.NoError(t, tx.Rollback())
 
 	events := trail(t, owner, "deals", "adeal")
@@ -76,8 +76,8 @@ func TestAudit_saysWhoDidWhat(t *testing.T) {
 	assert.Equal(t, "restore", events[3].Action)
 	assert.Equal(t, aDeletion, events[3].Deletion)
 
-	exec(t, owner, "delete from organizations where id = 'aorg' and false")
-	exec(t, owner, "delete from payments where id = 'apayment'")
+	run(t, owner, "delete from organizations where id = 'aorg' and false")
+	run(t, owner, "delete from payments where id = 'apayment'")
 	gone := trail(t, owner, "payments", "apayment")
 	assert.Equal(t, "delete", gone[len(gone)-1].Action)
 	assert.Equal(t, map[string]any{"from": 119.0, "to": nil}, gone[len(gone)-1].Changes["amount"])
@@ -102,9 +102,9 @@ func TestAudit_everyTable(t *testing.T) {
 		}
 	}
 	// A removal takes its cascade along, and each row leaves its own event. The old app's cascade is the foreign keys'.
-	exec(t, owner, "delete from activity_events")
-	exec(t, owner, "delete from outbox")
-	exec(t, owner, "delete from organizations where id = 'aorg'")
+	run(t, owner, "delete from activity_events")
+	run(t, owner, "delete from outbox")
+	run(t, owner, "delete from organizations where id = 'aorg'")
 	for _, each := range trashable {
 		events := trail(t, owner, each.table, "a"+each.row)
 		assert.Equal(t, "delete", events[len(events)-1].Action, each.table)
@@ -115,8 +115,8 @@ func TestAudit_personalValuesAreInEnvelopes(t *testing.T) {
 	_, admin := migratetest.Database(t)
 	owner := connect(t, admin)
 	plant(t, owner, "a")
-	exec(t, owner, `update contacts set email = 'canary "new" ü@example.com', phone = '1', notes = null, title = null where id = 'acontact'`)
-	exec(t, owner, `update messages set attachments = '{"a": [1, 2]}' where id = 'amessage'`)
+	run(t, owner, `update contacts set email = 'canary "new" ü@example.com', phone = '1', notes = null, title = null where id = 'acontact'`)
+	run(t, owner, `update messages set attachments = '{"a": [1, 2]}' where id = 'amessage'`)
 
 	e := trail(t, owner, "contacts", "acontact")[1]
 	hashes := 0
@@ -138,12 +138,12 @@ func TestAudit_personalValuesAreInEnvelopes(t *testing.T) {
 	assert.NotContains(t, one[string](t, owner, "select string_agg(changes::text, '') from audit_events"), "canary")
 
 	// The same value twice is sealed by two salts: nobody can tell that it is the same.
-	exec(t, owner, "update vendors set notes = 'same', address = 'same'")
+	run(t, owner, "update vendors set notes = 'same', address = 'same'")
 	v := trail(t, owner, "vendors", "avendor")[1]
 	assert.NotEqual(t, v.Changes["notes"]["to"], v.Changes["address"]["to"])
 
 	// Without its envelope the event still stands.
-	exec(t, owner, "delete from audit_envelopes where event_id = $1", e.ID)
+	run(t, owner, "delete from audit_envelopes where event_id = $1", e.ID)
 	assert.Equal(t, e, trail(t, owner, "contacts", "acontact")[1])
 }
 
@@ -167,8 +167,8 @@ func TestAudit_neverSeesSecrets(t *testing.T) {
 	for _, secret := range []struct{ table, row, column string }{
 		{"contracts", "acontract", "signature_data"}, {"client_portal_access", "aaccess", "access_token"}, {"invitations", "ainvitation", "token"},
 	} {
-		exec(t, owner, fmt.Sprintf("update %s set %s = 'canary-' || gen_random_uuid() where id = $1", secret.table, secret.column), secret.row)
-		exec(t, owner, fmt.Sprintf("update %s set version = 1 where id = $1", secret.table), secret.row)
+		run(t, owner, fmt.Sprintf("update %s set %s = 'canary-' || gen_random_uuid() where id = $1", secret.table, secret.column), secret.row)
+		run(t, owner, fmt.Sprintf("update %s set version = 1 where id = $1", secret.table), secret.row)
 		events := trail(t, owner, secret.table, secret.row)
 		require.Len(t, events, 3)
 		for _, e := range events[:2] {
@@ -187,12 +187,12 @@ func TestAudit_oneEventForEachRow(t *testing.T) {
 	owner := connect(t, admin)
 	owner.SetMaxOpenConns(1) // one session, so that the plan for one row is what the many get
 	plant(t, owner, "a")
-	exec(t, owner, "update contacts set title = 'x'")
-	exec(t, owner, "insert into contacts (id, organization_id, client_company_id, first_name, last_name) select 'k' || i, 'aorg', 'acompany', 'A', 'B' from generate_series(1, 5000) i")
-	exec(t, owner, "update contacts set deleted_at = now(), deletion_id = $1 where client_company_id = 'acompany'", aDeletion)
-	exec(t, owner, "update contacts set notes = 'n' || id")
-	exec(t, owner, "update contacts set notes = 'x' where false")
-	exec(t, owner, "insert into contacts (id, organization_id, first_name, last_name) values ('k1', 'aorg', 'A', 'B'), ('new', 'aorg', 'A', 'B') on conflict (id) do update set title = 'both'")
+	run(t, owner, "update contacts set title = 'x'")
+	run(t, owner, "insert into contacts (id, organization_id, client_company_id, first_name, last_name) select 'k' || i, 'aorg', 'acompany', 'A', 'B' from generate_series(1, 5000) i")
+	run(t, owner, "update contacts set deleted_at = now(), deletion_id = $1 where client_company_id = 'acompany'", aDeletion)
+	run(t, owner, "update contacts set notes = 'n' || id")
+	run(t, owner, "update contacts set notes = 'x' where false")
+	run(t, owner, "insert into contacts (id, organization_id, first_name, last_name) values ('k1', 'aorg', 'A', 'B'), ('new', 'aorg', 'A', 'B') on conflict (id) do update set title = 'both'")
 	for action, want := range map[string]int64{"insert": 5002, "soft_delete": 5001, "update": 1 + 5001 + 1} {
 		assert.Equal(t, want, one[int64](t, owner, "select count(*) from audit_events where table_name = 'contacts' and action = $1", action), action)
 	}
@@ -227,7 +227,7 @@ func TestAudit_hasPartitionsForMonthsToCome(t *testing.T) {
 	assert.Zero(t, one[int64](t, owner, "select gatehouse.prepare_audit_partitions()"))
 	assert.Zero(t, one[int64](t, owner, "select gatehouse.prepare_audit_partitions(5)"))
 	// An event of a month that nobody has prepared is kept, and told.
-	exec(t, owner, `insert into audit_events (id, occurred_at, session_role, action, table_name, row_id, changes) values (gen_random_uuid(), now() + interval '2 years', 'x', 'insert', 't', 'r', '{}')`)
+	run(t, owner, `insert into audit_events (id, occurred_at, session_role, action, table_name, row_id, changes) values (gen_random_uuid(), now() + interval '2 years', 'x', 'insert', 't', 'r', '{}')`)
 	assert.Equal(t, int64(1), one[int64](t, owner, "select gatehouse.prepare_audit_partitions()"))
 }
 

@@ -127,8 +127,8 @@ func TestCatalogue_listsReadTheirIndex(t *testing.T) {
 	app, admin := migratetest.Database(t)
 	owner, db := connect(t, admin), connect(t, app)
 	plant(t, owner, "a")
-	exec(t, owner, "insert into deals (organization_id, owner_id, name, deleted_at, deletion_id) select 'aorg', 'auser', 'D', case when i % 3 = 0 then now() end, case when i % 3 = 0 then gen_random_uuid() end from generate_series(1, 3000) i")
-	exec(t, owner, "analyze deals")
+	run(t, owner, "insert into deals (organization_id, owner_id, name, deleted_at, deletion_id) select 'aorg', 'auser', 'D', case when i % 3 = 0 then now() end, case when i % 3 = 0 then gen_random_uuid() end from generate_series(1, 3000) i")
+	run(t, owner, "analyze deals")
 	tx := begin(t, db, "aorg", "auser")
 	for index, list := range map[string]string{
 		"deals_live_idx":  "select id from deals where organization_id = 'aorg' and deleted_at is null order by created_at desc, id desc limit 50",

@@ -50,6 +50,9 @@ func (m *Migrator) Down(ctx context.Context, discardAudit bool) error {
 		if err := m.trailMayGo(ctx, discardAudit); err != nil {
 			return err
 		}
+		if err := m.settle(ctx, applied, false); err != nil {
+			return err
+		}
 		for _, s := range slices.Backward(m.steps) {
 			if s.version <= baseline || !applied[s.version] {
 				continue

@@ -34,7 +34,7 @@ func TestEnter(t *testing.T) {
 	for _, prefix := range []string{"a", "b", "c"} {
 		plant(t, owner, prefix)
 	}
-	exec(t, owner, `
+	run(t, owner, `
 		insert into users (id, email) values ('nobody', 'nobody@example.com'), ('two', 'two@example.com'), ('former', 'former@example.com'),
 			('closed', 'closed@example.com'), ('viewer', 'viewer@example.com'), ('twin1', 'Twin@example.com'), ('twin2', 'twin@EXAMPLE.com'), ('none', null);
 		insert into organization_members (organization_id, user_id, role) values ('aorg', 'two', 'admin'), ('borg', 'two', 'viewer'), ('corg', 'two', 'member'),
@@ -43,7 +43,7 @@ func TestEnter(t *testing.T) {
 		insert into user_identities (issuer, subject, user_id) select 'https://idp.example', id, id from users where id in ('two', 'former', 'closed', 'viewer', 'nobody');
 		update organizations set deleted_at = now(), deletion_id = gen_random_uuid() where id = 'corg'`)
 	// An organisation whose slug is another one's id: the id is meant.
-	exec(t, owner, "update organizations set slug = 'aorg' where id = 'borg'")
+	run(t, owner, "update organizations set slug = 'aorg' where id = 'borg'")
 
 	for _, give := range []struct {
 		name, subject, email, wish string
@@ -81,7 +81,7 @@ func TestEnter(t *testing.T) {
 	}
 
 	// What was linked once stays, whatever becomes of the address.
-	exec(t, owner, "update users set email = 'moved@example.com' where id = 'auser'")
+	run(t, owner, "update users set email = 'moved@example.com' where id = 'auser'")
 	tx := begin(t, db, "", "")
 	assert.Equal(t, "ok", enter(t, tx, "s-a", "", "").status)
 
@@ -121,8 +121,8 @@ func TestEnter_searchPathIsPinned(t *testing.T) {
 	owner, db := connect(t, admin), connect(t, app)
 	plant(t, owner, "a")
 	tx := begin(t, db, "", "")
-	exec(t, tx, "create temporary table user_identities (issuer text, subject text, user_id varchar); insert into user_identities values ('https://idp.example', 'evil', 'auser')")
-	exec(t, tx, "create function pg_temp.lower(text) returns text language sql as $$ select 'auser@example.com' $$")
-	exec(t, tx, "set local search_path = pg_temp, public")
+	run(t, tx, "create temporary table user_identities (issuer text, subject text, user_id varchar); insert into user_identities values ('https://idp.example', 'evil', 'auser')")
+	run(t, tx, "create function pg_temp.lower(text) returns text language sql as $$ select 'auser@example.com' $$")
+	run(t, tx, "set local search_path = pg_temp, public")
 	assert.Equal(t, "no_account", enter(t, tx, "evil", "evil@example.com", "").status)
 }

@@ -80,12 +80,12 @@ const aDeletion = "00000000-0000-0000-0000-00000000000d"
 // trash marks a row as deleted, as the repository does.
 func trash(t *testing.T, db execer, table, id string) {
 	t.Helper()
-	exec(t, db, "update "+table+" set deleted_at = now(), deleted_by = 'u', deletion_id = $2 where id = $1", id, aDeletion)
+	run(t, db, "update "+table+" set deleted_at = now(), deleted_by = 'u', deletion_id = $2 where id = $1", id, aDeletion)
 }
 
 func restore(t *testing.T, db execer, table, id string) {
 	t.Helper()
-	exec(t, db, "update "+table+" set deleted_at = null, deleted_by = null, deletion_id = null where id = $1", id)
+	run(t, db, "update "+table+" set deleted_at = null, deleted_by = null, deletion_id = null where id = $1", id)
 }
 
 // refused asserts that PostgreSQL refused by this code and constraint, and named no value.
@@ -103,7 +103,7 @@ func TestGuard_refusesReferences(t *testing.T) {
 	owner, db := connect(t, admin), connect(t, app)
 	plant(t, owner, "a")
 	plant(t, owner, "b")
-	exec(t, owner, "insert into organizations (id, name, slug) values ('canary-org', 'C', 'c')")
+	run(t, owner, "insert into organizations (id, name, slug) values ('canary-org', 'C', 'c')")
 
 	for _, e := range edges {
 		constraint := fmt.Sprintf("%s_%s_live", e.child, e.key)
@@ -126,7 +126,7 @@ func TestGuard_refusesReferences(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = tx.Rollback() })
 			trash(t, tx, e.parent, parent)
-			exec(t, tx, fmt.Sprintf("update %s set %s = %s where id = $1", e.child, e.key, e.key), child) // unchanged: nothing is asked
+			run(t, tx, fmt.Sprintf("update %s set %s = %s where id = $1", e.child, e.key, e.key), child) // unchanged: nothing is asked
 			copied := clone(t, tx, e.child, child)
 			err = attempt(t, tx, copied)
 			refused(t, err, "23503", constraint)
@@ -154,10 +154,10 @@ func TestGuard_fillsOrganizationAndMaker(t *testing.T) {
 		assert.Equal(t, "aorg", one[string](t, owner, "select organization_id from "+table+" where id = $1", "a"+rowOf(table)), table)
 	}
 	tx := begin(t, db, "aorg", "auser")
-	exec(t, tx, "insert into milestones (id, project_id, name) values ('m', 'aproject', 'M')")
+	run(t, tx, "insert into milestones (id, project_id, name) values ('m', 'aproject', 'M')")
 	assert.Equal(t, "aorg", one[string](t, tx, "select organization_id from milestones where id = 'm'"))
 	assert.Equal(t, "auser", one[string](t, tx, "select created_by from milestones where id = 'm'"))
-	exec(t, tx, "insert into contacts (id, client_company_id, first_name, last_name, created_by) values ('k', 'acompany', 'A', 'B', 'somebody')")
+	run(t, tx, "insert into contacts (id, client_company_id, first_name, last_name, created_by) values ('k', 'acompany', 'A', 'B', 'somebody')")
 	assert.Equal(t, "aorg", one[string](t, tx, "select organization_id from contacts where id = 'k'"), "filled where the app left it out")
 	assert.Equal(t, "somebody", one[string](t, tx, "select created_by from contacts where id = 'k'"))
 
@@ -179,7 +179,7 @@ func TestGuard_keepsIDAndOrganization(t *testing.T) {
 		}
 		err = attempt(t, owner, "update "+each.table+" set organization_id = 'borg' where id = $1", id)
 		refused(t, err, "23514", each.table+"_organization_id_fixed")
-		exec(t, owner, "update "+each.table+" set id = id, organization_id = organization_id where id = $1", id)
+		run(t, owner, "update "+each.table+" set id = id, organization_id = organization_id where id = $1", id)
 	}
 }
 
@@ -193,7 +193,7 @@ func TestGuard_letsCascadesAndRestoresPass(t *testing.T) {
 	trash(t, tx, "tasks", "atask")
 	trash(t, tx, "milestones", "amilestone")
 	restore(t, tx, "tasks", "atask") // while its project is in the trash: the repository decides about that, not the guard
-	exec(t, tx, "update tasks set name = 'renamed' where id = 'atask'")
+	run(t, tx, "update tasks set name = 'renamed' where id = 'atask'")
 	restore(t, tx, "milestones", "amilestone")
 	restore(t, tx, "projects", "aproject")
 	require.NoError(t, tx.Commit())
@@ -201,7 +201,7 @@ func TestGuard_letsCascadesAndRestoresPass(t *testing.T) {
 	// A row that is written as trashed may refer to trashed rows of its organisation, and of no other.
 	plant(t, owner, "b")
 	trash(t, owner, "projects", "aproject")
-	exec(t, owner, "insert into tasks (id, organization_id, project_id, name, deleted_at, deletion_id) values ('t', 'aorg', 'aproject', 'T', now(), $1)", aDeletion)
+	run(t, owner, "insert into tasks (id, organization_id, project_id, name, deleted_at, deletion_id) values ('t', 'aorg', 'aproject', 'T', now(), $1)", aDeletion)
 	err := attempt(t, owner, "insert into tasks (organization_id, project_id, name, deleted_at, deletion_id) values ('aorg', 'bproject', 'T', now(), $1)", aDeletion)
 	refused(t, err, "23503", "tasks_project_id_live")
 }
@@ -239,7 +239,7 @@ func TestGuard_deletionWaitsForTheChild(t *testing.T) {
 	owner, db := connect(t, admin), connect(t, app)
 	plant(t, owner, "a")
 	creating := begin(t, db, "aorg", "auser")
-	exec(t, creating, "insert into tasks (id, organization_id, project_id, name) values ('late', 'aorg', 'aproject', 'late')")
+	run(t, creating, "insert into tasks (id, organization_id, project_id, name) values ('late', 'aorg', 'aproject', 'late')")
 	deleting := begin(t, db, "aorg", "auser")
 	pid := one[int](t, deleting, "select pg_backend_pid()")
 	done := make(chan error, 1)
@@ -277,7 +277,7 @@ func TestMarks_areWholeAndCounted(t *testing.T) {
 			refused(t, err, "23514", each.table+"_deletion_whole")
 		}
 		before := one[int64](t, owner, "select version from "+each.table+" where id = $1", id)
-		exec(t, owner, "update "+each.table+" set version = 4711 where id = $1", id)
+		run(t, owner, "update "+each.table+" set version = 4711 where id = $1", id)
 		assert.Equal(t, before+1, one[int64](t, owner, "select version from "+each.table+" where id = $1", id), each.table)
 	}
 	// Ten tables have no updated_at; where there is one, deleting and restoring leave it alone.
@@ -304,11 +304,11 @@ func TestLiveKeys_holdAmongLiveRowsOnly(t *testing.T) {
 		tx, err := owner.BeginTx(t.Context(), nil)
 		require.NoError(t, err)
 		trash(t, tx, give.table, "a"+rowOf(give.table))
-		exec(t, tx, give.insert)
+		run(t, tx, give.insert)
 		err = attempt(t, tx, "update "+give.table+" set deleted_at = null, deletion_id = null where id = $1", "a"+rowOf(give.table))
 		refused(t, err, "23505", give.key)
 		require.NoError(t, tx.Rollback())
 	}
-	exec(t, owner, "update invitations set status = 'accepted'")
-	exec(t, owner, "insert into invitations (organization_id, email, token, invited_by_id, expires_at) values ('aorg', 'new@example.com', 't', 'auser', now())")
+	run(t, owner, "update invitations set status = 'accepted'")
+	run(t, owner, "insert into invitations (organization_id, email, token, invited_by_id, expires_at) values ('aorg', 'new@example.com', 't', 'auser', now())")
 }

@@ -18,16 +18,16 @@ func begin(t *testing.T, db *sql.DB, organization, actor string) *sql.Tx {
 	tx, err := db.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = tx.Rollback() })
-	exec(t, tx, "select set_config('app.organization_id', $1, true), set_config('app.actor_id', $2, true), set_config('app.request_id', 'r-1', true)", organization, actor)
+	run(t, tx, "select set_config('app.organization_id', $1, true), set_config('app.actor_id', $2, true), set_config('app.request_id', 'r-1', true)", organization, actor)
 	return tx
 }
 
 // own writes rows of our own tables for an organisation.
 func own(t *testing.T, owner *sql.DB, prefix string) {
 	t.Helper()
-	exec(t, owner, "insert into deletions (id, organization_id, root_kind, root_id, actor_id, deleted_at, counts, state) values (gen_random_uuid(), $1, 'deals', 'x', 'u', now(), '{}', 'trashed')", prefix+"org")
-	exec(t, owner, "insert into idempotency_keys (organization_id, actor_id, key, request_hash) values ($1, 'u', 'k', '')", prefix+"org")
-	exec(t, owner, "insert into user_identities (issuer, subject, user_id) values ('i', $1::text, $1::text)", prefix+"user")
+	run(t, owner, "insert into deletions (id, organization_id, root_kind, root_id, actor_id, deleted_at, counts, state) values (gen_random_uuid(), $1, 'deals', 'x', 'u', now(), '{}', 'trashed')", prefix+"org")
+	run(t, owner, "insert into idempotency_keys (organization_id, actor_id, key, request_hash) values ($1, 'u', 'k', '')", prefix+"org")
+	run(t, owner, "insert into user_identities (issuer, subject, user_id) values ('i', $1::text, $1::text)", prefix+"user")
 }
 
 var isolated = []string{"deletions", "idempotency_keys", "audit_events", "audit_envelopes", "users", "user_identities"}
@@ -103,11 +103,11 @@ func values(t *testing.T, owner *sql.DB, table, insert string) string {
 	tx, err := owner.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
 	defer tx.Rollback() //nolint:errcheck // Nothing is kept.
-	exec(t, tx, "alter table "+table+" disable trigger user")
+	run(t, tx, "alter table "+table+" disable trigger user")
 	if table == "organization_members" || table == "roles" || table == "role_permissions" || table == "user_roles" || table == "invitations" {
-		exec(t, tx, "update "+table+" set deleted_at = now(), deletion_id = gen_random_uuid()")
+		run(t, tx, "update "+table+" set deleted_at = now(), deletion_id = gen_random_uuid()")
 	}
-	exec(t, tx, insert)
+	run(t, tx, insert)
 	return one[string](t, tx, fmt.Sprintf(`select format('insert into %[1]s (id, organization_id, %%s) values (%%L, %%L, %%s)',
 			string_agg(quote_ident(k.key), ', '), min(r.id), min(r.organization_id), string_agg(coalesce(quote_literal(k.value), 'null'), ', '))
 		from %[1]s r cross join lateral jsonb_each_text(to_jsonb(r) - 'id' - 'organization_id') k where r.id = 'clone-id'`, table))
@@ -118,9 +118,9 @@ func TestIsolation_people(t *testing.T) {
 	owner, db := connect(t, admin), connect(t, app)
 	plant(t, owner, "a")
 	plant(t, owner, "b")
-	exec(t, owner, "insert into users (id, email) values ('colleague', 'c@example.com'), ('former', 'f@example.com')")
-	exec(t, owner, "insert into organization_members (organization_id, user_id) values ('aorg', 'colleague'), ('aorg', 'former')")
-	exec(t, owner, "update organization_members set deleted_at = now(), deletion_id = gen_random_uuid() where user_id = 'former'")
+	run(t, owner, "insert into users (id, email) values ('colleague', 'c@example.com'), ('former', 'f@example.com')")
+	run(t, owner, "insert into organization_members (organization_id, user_id) values ('aorg', 'colleague'), ('aorg', 'former')")
+	run(t, owner, "update organization_members set deleted_at = now(), deletion_id = gen_random_uuid() where user_id = 'former'")
 	tx := begin(t, db, "aorg", "auser")
 	assert.Equal(t, "auser,colleague", one[string](t, tx, "select string_agg(id, ',' order by id) from users"))
 	self := begin(t, db, "", "buser")
@@ -164,14 +164,14 @@ func TestRights_ofTheApp(t *testing.T) {
 		"update deletions set state = 'restored'", "insert into idempotency_keys (organization_id, actor_id, key, request_hash) values ('aorg', 'auser', 'x', '')",
 		"delete from idempotency_keys", "select id, email from users", "select id from permissions", "select count(*) from audit_events", "select count(*) from gatehouse_migrations",
 	} {
-		exec(t, tx, statement)
+		run(t, tx, statement)
 	}
 	require.NoError(t, tx.Rollback())
 	jobs := connect(t, d.DSN(devstack.JobsLogin))
 	tx = begin(t, jobs, "aorg", "auser")
-	exec(t, tx, "delete from payments where id = 'apayment'")
-	exec(t, tx, "delete from audit_envelopes where organization_id = 'aorg'")
-	exec(t, tx, "select gatehouse.prepare_audit_partitions()")
+	run(t, tx, "delete from payments where id = 'apayment'")
+	run(t, tx, "delete from audit_envelopes where organization_id = 'aorg'")
+	run(t, tx, "select gatehouse.prepare_audit_partitions()")
 	err := attempt(t, tx, "select gatehouse.enter('i', 'auser', '', '', '')")
 	refused(t, err, "42501", "")
 }

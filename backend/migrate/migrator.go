@@ -40,7 +40,9 @@ type Migrator struct {
 	opts  Options
 	steps []step
 	goose *goose.Provider
-	locks *locker
+	// unversioned runs a step and records nothing.
+	unversioned *goose.Provider
+	locks       *locker
 	// pause waits between two tries of a step, a little longer and never quite as long as before.
 	pause func(ctx context.Context, try int) error
 }
@@ -71,10 +73,12 @@ func Open(ctx context.Context, dsn string, opts Options) (*Migrator, error) {
 	if err := m.db.PingContext(ctx); err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", closing(m, err))
 	}
-	m.goose, err = goose.NewProvider(goose.DialectPostgres, m.db, opts.Files,
-		goose.WithTableName(versionTable), goose.WithSessionLocker(m.locks), goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return nil, closing(m, err)
+	for provider, unversioned := range map[**goose.Provider]bool{&m.goose: false, &m.unversioned: true} {
+		*provider, err = goose.NewProvider(goose.DialectPostgres, m.db, opts.Files, goose.WithTableName(versionTable),
+			goose.WithSessionLocker(m.locks), goose.WithDisableGlobalRegistry(true), goose.WithDisableVersioning(unversioned))
+		if err != nil {
+			return nil, closing(m, err)
+		}
 	}
 	return m, nil
 }

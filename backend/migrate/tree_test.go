@@ -48,7 +48,7 @@ insert into invitations (id, organization_id, email, role_id, token, invited_by_
 // plant writes a tree.
 func plant(t *testing.T, db *sql.DB, prefix string) {
 	t.Helper()
-	exec(t, db, strings.ReplaceAll(tree, "'@", "'"+prefix))
+	run(t, db, strings.ReplaceAll(tree, "'@", "'"+prefix))
 }
 
 // connect opens a pool that ends with the test.
@@ -65,7 +65,7 @@ type execer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-func exec(t *testing.T, db execer, query string, args ...any) {
+func run(t *testing.T, db execer, query string, args ...any) {
 	t.Helper()
 	require.NoError(t, attempt(t, db, query, args...), query)
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,7 +21,7 @@ func (m *Migrator) Up(ctx context.Context) error {
 		if err := m.ready(ctx, applied); err != nil {
 			return err
 		}
-		if err := m.reopen(ctx, applied); err != nil {
+		if err := m.settle(ctx, applied, true); err != nil {
 			return err
 		}
 		count := 0
@@ -45,23 +44,25 @@ func (m *Migrator) Up(ctx context.Context) error {
 	})
 }
 
-// reopen forgets the newest applied step when it has no transaction and others are to follow: a migration down that
-// was killed may have undone half of it. Such steps pass over what they find done.
-func (m *Migrator) reopen(ctx context.Context, applied map[int64]bool) error {
-	for _, s := range slices.Backward(m.steps) {
-		if !applied[s.version] {
-			continue
+// settle ends what a kill has left half done. Steps with a transaction leave nothing; of the others one at most can be
+// in between: the newest applied one, when it was being undone, or the one after it, when it was being done. All of
+// them pass over what they find done, or undone.
+func (m *Migrator) settle(ctx context.Context, applied map[int64]bool, up bool) error {
+	last := -1
+	for n, s := range m.steps {
+		if applied[s.version] {
+			last = n
 		}
-		if s.transaction || s.version == m.latest() {
-			return nil
-		}
-		if _, err := m.db.ExecContext(ctx, "DELETE FROM public."+versionTable+" WHERE version_id = $1", s.version); err != nil {
-			return fmt.Errorf("look at %s again: %w", s.file, err)
-		}
-		delete(applied, s.version)
+	}
+	between := last
+	if !up {
+		between++
+	}
+	if last < 0 || between == len(m.steps) || m.steps[between].transaction {
 		return nil
 	}
-	return nil
+	s := m.steps[between]
+	return m.patiently(ctx, "settle "+s.file, func() error { return m.try(ctx, m.unversioned, s, up) })
 }
 
 // alone runs do while nobody else migrates this database.
@@ -84,7 +85,7 @@ func (m *Migrator) alone(ctx context.Context, do func() error) error {
 func (m *Migrator) apply(ctx context.Context, s step, up bool) error {
 	what := direction(up) + " " + s.file
 	err := m.patiently(ctx, what, func() error {
-		err := m.try(ctx, s, up)
+		err := m.try(ctx, m.goose, s, up)
 		if errors.Is(err, goose.ErrAlreadyApplied) || errors.Is(err, goose.ErrNotApplied) {
 			return nil
 		}
@@ -121,7 +122,7 @@ func (m *Migrator) patiently(ctx context.Context, what string, do func() error) 
 }
 
 // try runs one step once, with what it needs before and after.
-func (m *Migrator) try(ctx context.Context, s step, up bool) error {
+func (m *Migrator) try(ctx context.Context, provider *goose.Provider, s step, up bool) error {
 	m.locks.timeout, m.locks.prepare = m.opts.LockTimeout, nil
 	if s.index != nil {
 		// Building and dropping concurrently lets readers and writers pass, so it may wait for them.
@@ -130,7 +131,7 @@ func (m *Migrator) try(ctx context.Context, s step, up bool) error {
 			m.locks.prepare = func(ctx context.Context, conn *sql.Conn) error { return s.index.prepare(ctx, conn) }
 		}
 	}
-	_, err := m.goose.ApplyVersion(ctx, s.version, up)
+	_, err := provider.ApplyVersion(ctx, s.version, up)
 	if s.index != nil && up {
 		return s.index.judge(ctx, m.db, err)
 	}
