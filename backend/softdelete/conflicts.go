@@ -13,7 +13,7 @@ import (
 // first, so that none of them is deleted before the rows are back.
 func (tx *Tx) conflicts(ctx context.Context, chosen selection) (conflicts []Conflict, err error) {
 	for i, s := range chosen.steps {
-		if chosen.ids != nil && len(chosen.ids[i]) == 0 {
+		if chosen.none(i) {
 			continue
 		}
 		for _, f := range s.Fields {

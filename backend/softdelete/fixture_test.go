@@ -57,6 +57,13 @@ func (w *world) exec(sql string, args ...any) {
 	require.NoError(w.t, w.base.Exec(context.WithoutCancel(w.t.Context()), sql, args...))
 }
 
+// put runs one statement as the owner of the tables, without a connection of its own.
+func (w *world) put(statement string, args ...any) {
+	w.t.Helper()
+	_, err := w.admin.ExecContext(w.t.Context(), statement, args...)
+	require.NoError(w.t, err)
+}
+
 // ask asks one thing as the owner of the tables.
 func (w *world) ask(query string, args ...any) string {
 	w.t.Helper()

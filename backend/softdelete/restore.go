@@ -20,7 +20,7 @@ func (d *Deletions) Restore(ctx context.Context, tx *Tx, id uuid.UUID, acceptGap
 	if err != nil {
 		return Outcome{}, err
 	}
-	chosen := selection{deletion: id}
+	chosen := selection{deletion: id, counts: row.Counts}
 	if e := d.kind(row.RootKind); e != nil {
 		chosen.steps = e.plan
 	}
@@ -42,7 +42,7 @@ func (d *Deletions) RestoreRow(ctx context.Context, tx *Tx, e *Entity, id string
 	if err != nil {
 		return Outcome{}, err
 	}
-	chosen, err := tx.subtree(ctx, e, id, deletion)
+	chosen, err := tx.subtree(ctx, e, id, row)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -102,6 +102,8 @@ func (d *Deletions) holdDeletion(ctx context.Context, tx *Tx, id uuid.UUID) (del
 type selection struct {
 	deletion uuid.UUID
 	steps    []step
+	// counts are what the deletion took along.
+	counts Counts
 	// ids are those to bring back, for each step; nil for all of the deletion's.
 	ids [][]string
 }
@@ -116,11 +118,20 @@ func (s selection) has(tx *Tx, i int, alias string) clause {
 	return chosen
 }
 
+// none tells that nothing of step i is among them.
+func (s selection) none(i int) bool {
+	return s.counts[s.steps[i].Kind] == 0 || s.ids != nil && len(s.ids[i]) == 0
+}
+
 // subtree selects a row and what it has below it in its deletion.
-func (tx *Tx) subtree(ctx context.Context, e *Entity, id string, deletion uuid.UUID) (selection, error) {
-	chosen := selection{deletion: deletion, steps: e.plan, ids: make([][]string, len(e.plan))}
-	all := selection{deletion: deletion, steps: e.plan}
+func (tx *Tx) subtree(ctx context.Context, e *Entity, id string, row deletionRow) (selection, error) {
+	all := selection{deletion: row.ID, steps: e.plan, counts: row.Counts}
+	chosen := all
+	chosen.ids = make([][]string, len(e.plan))
 	for i, s := range e.plan {
+		if all.none(i) {
+			continue
+		}
 		within := text("t.id = ?", id)
 		if i > 0 {
 			within = s.below(func(f *Field) clause { return list(chosen.ids[e.stepOf(f.target)]) })
@@ -176,7 +187,7 @@ func (tx *Tx) unmark(ctx context.Context, chosen selection) (Outcome, error) {
 		return outcome, fmt.Errorf("restore: %w", err)
 	}
 	for i, s := range chosen.steps {
-		if chosen.ids != nil && len(chosen.ids[i]) == 0 {
+		if chosen.none(i) {
 			continue
 		}
 		destroyed := text("false")

@@ -82,7 +82,7 @@ func TestDeletion_saysHowLongItsRowsAreKept(t *testing.T) {
 	w.tree("x")
 	deletion, err := w.delete("olga", "engagements", "x-e")
 	require.NoError(t, err)
-	require.Equal(t, deletion.DeletedAt.AddDate(0, 0, 365), deletion.PurgeFirst)  // portal access
+	require.Equal(t, deletion.DeletedAt.AddDate(0, 0, 365), deletion.PurgeFirst) // portal access
 	require.Equal(t, deletion.DeletedAt.AddDate(0, 0, 2555), deletion.PurgeLast) // invoices
 	require.Equal(t, time.UTC, deletion.DeletedAt.Location())
 	require.EqualValues(t, 7, deletion.ID.Version())

@@ -108,8 +108,8 @@ func (r *Repository[T]) changes(ctx context.Context, tx *Tx, id string, v Values
 	return changes, nil
 }
 
-// keptReferences finds the references of an update that stay as they are, since their target is trashed and
-// the caller, who sees null there, says null. Whoever says the trashed target's id is told that there is
+// keptReferences finds the references of an update that stay as they are, since the caller says null where null
+// is shown: whether that hides a trashed target must not be told by the version, either. Whoever says the trashed target's id is told that there is
 // none, as with any other trashed id.
 func (r *Repository[T]) keptReferences(ctx context.Context, tx *Tx, id string, v Values) (kept []string, err error) {
 	var asked []clause
@@ -133,10 +133,10 @@ func (r *Repository[T]) keptReferences(ctx context.Context, tx *Tx, id string, v
 	for _, reference := range references {
 		value := v[reference.Name]
 		switch {
-		case reference.Shown != nil || reference.Stored == nil:
+		case reference.Shown != nil:
 		case value == nil:
 			kept = append(kept, reference.Name)
-		case value == *reference.Stored:
+		case reference.Stored != nil && value == *reference.Stored:
 			hidden = append(hidden, reference.Name)
 		}
 	}
