@@ -28,8 +28,10 @@ func TestComposed_databaseAndBackend(t *testing.T) {
 	superuser, err := url.Parse(pg.DSN("postgres", database))
 	require.NoError(t, err)
 	password, _ := superuser.User.Password()
+	programs, err := devstack.PostgresPrograms()
+	require.NoError(t, err)
 	script := exec.CommandContext(t.Context(), "sh", filepath.Join(moduleRoot(t), "deploy/compose/postgres-roles.sh"))
-	script.Env = []string{"PATH=" + os.Getenv("PATH"), "PGHOST=" + superuser.Hostname(), "PGPORT=" + superuser.Port(), "PGPASSWORD=" + password}
+	script.Env = []string{"PATH=" + programs.Bin + ":" + os.Getenv("PATH"), "PGHOST=" + superuser.Hostname(), "PGPORT=" + superuser.Port(), "PGPASSWORD=" + password}
 	for name, value := range p.Services["postgres"].Environment {
 		script.Env = append(script.Env, name+"="+*value)
 	}
