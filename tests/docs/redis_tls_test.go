@@ -77,7 +77,7 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
-// secrets are files that an example names and a machine that runs tests does not have.
+// secrets are files and folders that an example names and a machine that runs tests does not have.
 type secrets struct {
 	tls      *devstack.TLSFiles
 	password string
@@ -96,7 +96,7 @@ func newSecrets(t *testing.T) secrets {
 
 // in puts the files' real places into a Caddyfile.
 func (s secrets) in(text string) string {
-	return strings.NewReplacer("/run/secrets/redis", s.file, "/etc/ssl/redis-ca.pem", s.tls.CA).Replace(text)
+	return strings.NewReplacer("/run/secrets/redis", s.file, "/etc/ssl/redis-ca.pem", s.tls.CA, "/srv/gatehouse", filepath.Dir(s.file)+"/storage").Replace(text)
 }
 
 // The page on setting Redis up, the example and docker compose give the edge's user the same rights, and the same
