@@ -123,7 +123,7 @@ func (h *hand) judge(loads []*traffic) {
 			}
 			continue
 		}
-		found, most := judgeLimit(h.timeline, answers, load.bound, load.full)
+		found, most := judgeLimit(h.timeline, load, answers)
 		t.Logf("%s: of what any %s may hold, the fullest had %s\n    the longest without any: %s",
 			load.name, window, most, starved(answers).Round(time.Millisecond))
 		if len(found) > 0 {

@@ -54,7 +54,7 @@ func (h *hand) play(n int, e episode) {
 		h.faults++
 		h.note("    %s", f)
 		h.open = append(h.open, len(h.spans))
-		h.spans = append(h.spans, span{name: f.name, from: time.Now(), to: began.Add(time.Hour), cost: h.cost(f, e)})
+		h.spans = append(h.spans, span{name: f.name, from: time.Now(), to: began.Add(time.Hour), cost: h.cost(f, e, false), evenly: h.cost(f, e, true)})
 		end, err := h.strike(f)
 		require.NoError(h.t, err, "%s", f)
 		ends[st.fault] = end
@@ -64,12 +64,12 @@ func (h *hand) play(n int, e episode) {
 
 // cost is what a fault may cost in its episode. A node that dies while Redis loses its data takes with it what only
 // the two of them knew.
-func (h *hand) cost(f fault, e episode) float64 {
+func (h *hand) cost(f fault, e episode, evenly bool) float64 {
 	lost := slices.ContainsFunc(e.faults, func(f fault) bool { return f.loses })
 	if h.stack.name == forgetful && lost && f.hurts == "node" && f.name != "node reloaded" {
-		return anew(len(h.nodes))
+		return anew(len(h.nodes), evenly)
 	}
-	return f.kind.cost(len(h.nodes))
+	return f.kind.cost(len(h.nodes), evenly)
 }
 
 // recover waits until all nodes are exact, and have been for a while.

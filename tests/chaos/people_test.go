@@ -100,5 +100,5 @@ func (p *person) signOut(node int) *person {
 
 // crowd is people at work, all over the nodes.
 func (s *stack) crowd(people []*person, rate int) *traffic {
-	return s.steadily("sessions", rate, 0, 0, func(i int) answer { return people[i%len(people)].work(s.alive(i / len(people))) })
+	return s.steadily(&traffic{name: "sessions"}, rate, func(i int) answer { return people[i%len(people)].work(s.alive(i / len(people))) })
 }

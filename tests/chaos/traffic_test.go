@@ -30,6 +30,8 @@ type traffic struct {
 	// bound is what a window may hold, for a limit, and full the quota that a client is held to while all is well;
 	// zero for sessions.
 	bound, full int
+	// pinned is a load that one node gets.
+	pinned bool
 
 	stop    chan struct{}
 	running sync.WaitGroup
@@ -41,7 +43,7 @@ type traffic struct {
 
 // load sends requests that one limit counts by one key: to all nodes in turn, or all to the first node that is up.
 func (s *stack) load(path, key string, rate, bound, full int, pinned bool) *traffic {
-	return s.steadily(path+" "+key, rate, bound, full, func(i int) answer {
+	return s.steadily(&traffic{name: path + " " + key, bound: bound, full: full, pinned: pinned}, rate, func(i int) answer {
 		if pinned {
 			i = 0
 		}
@@ -50,8 +52,8 @@ func (s *stack) load(path, key string, rate, bound, full int, pinned bool) *traf
 }
 
 // steadily sends requests, none of which waits for another.
-func (s *stack) steadily(name string, rate, bound, full int, send func(i int) answer) *traffic {
-	l := &traffic{name: name, bound: bound, full: full, stop: make(chan struct{})}
+func (s *stack) steadily(l *traffic, rate int, send func(i int) answer) *traffic {
+	l.stop = make(chan struct{})
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	l.running.Go(func() {
 		defer tick.Stop()

@@ -39,9 +39,8 @@ type fullest struct {
 }
 
 // judgeLimit finds windows that hold too much. A request counts for a window only if it was sent and answered in it,
-// so that it was certainly decided in it: what is found is no error of measurement. full is the quota that a client
-// is told while all is well.
-func judgeLimit(l *timeline, answers []answer, bound, full int) (found []overspent, most fullest) {
+// so that it was certainly decided in it: what is found is no error of measurement.
+func judgeLimit(l *timeline, load *traffic, answers []answer) (found []overspent, most fullest) {
 	most.around = map[string]float64{}
 	admitted := slices.DeleteFunc(slices.Clone(answers), func(a answer) bool { return a.status != http.StatusOK })
 	slices.SortFunc(admitted, func(a, b answer) int { return a.sent.Compare(b.sent) })
@@ -57,12 +56,12 @@ func judgeLimit(l *timeline, answers []answer, bound, full int) (found []overspe
 				continue
 			}
 			held = append(held, a)
-			if a.quota < full {
+			if a.quota < load.full {
 				alone++
 			}
 		}
-		ratio := float64(len(held)) / float64(bound)
-		more, faults := l.allowance(first.sent, end)
+		ratio := float64(len(held)) / float64(load.bound)
+		more, faults := l.allowance(first.sent, end, !load.pinned)
 		switch {
 		case len(faults) > 0:
 			name := strings.Join(slices.Compact(slices.Sorted(slices.Values(faults))), " + ")
@@ -73,10 +72,10 @@ func judgeLimit(l *timeline, answers []answer, bound, full int) (found []overspe
 			most.calm = max(most.calm, ratio)
 		}
 		if more == 0 {
-			more = float64(alone) / float64(bound) // beside those, Redis admits no more than the limit
+			more = float64(alone) / float64(load.bound) // beside those, Redis admits no more than the limit
 		}
 		// Rounded up in the last place that counts, so that 60 * (1 + 3.0/60) are 63.
-		if allowed := int(float64(bound)*(1+more) + 1e-6); len(held) > allowed {
+		if allowed := int(float64(load.bound)*(1+more) + 1e-6); len(held) > allowed {
 			found = append(found, overspent{held: held, bound: allowed})
 		}
 	}
@@ -192,7 +191,7 @@ func TestJudgeLimit(t *testing.T) {
 		return answers
 	}
 	quiet := &timeline{began: began}
-	fault := &timeline{began: began, spans: []span{{name: "x", from: began.Add(time.Second), to: began.Add(2 * time.Second), cost: 0.5}}}
+	fault := &timeline{began: began, spans: []span{{name: "x", from: began.Add(time.Second), to: began.Add(2 * time.Second), cost: 0.5, evenly: 0.2}}}
 	harmless := &timeline{began: began, spans: []span{{name: "x", from: began, to: began.Add(time.Hour)}}}
 	for _, c := range []struct {
 		name    string
@@ -213,7 +212,9 @@ func TestJudgeLimit(t *testing.T) {
 		{"the same, in a harmless fault", harmless, append(at(10, 0, time.Millisecond, 10), at(2, time.Second, time.Millisecond, 5)...), false},
 		{"and one more", quiet, append(at(11, 0, time.Millisecond, 10), at(2, time.Second, time.Millisecond, 5)...), true},
 	} {
-		found, _ := judgeLimit(c.l, c.answers, 10, 10)
+		found, _ := judgeLimit(c.l, &traffic{bound: 10, full: 10, pinned: true}, c.answers)
 		require.Equal(t, c.found, len(found) > 0, c.name)
 	}
+	found, _ := judgeLimit(fault, &traffic{bound: 10, full: 10}, at(13, 0, time.Millisecond, 10))
+	require.NotEmpty(t, found, "it may cost less evenly")
 }
