@@ -77,16 +77,25 @@ func (m *Migrator) compare(ctx context.Context) (differences, warnings []string,
 			return nil, nil, fmt.Errorf("build the baseline to compare with: %w", err)
 		}
 	}
-	for _, a := range aspects {
-		want, err := a.read(ctx, tx, sample, m.baselineTables())
+	missing := map[string]bool{}
+	for n, a := range aspects {
+		tables := slices.DeleteFunc(m.baselineTables(), func(table string) bool { return missing[table] })
+		want, err := a.read(ctx, tx, sample, tables)
 		if err != nil {
 			return nil, nil, err
 		}
-		got, err := a.read(ctx, tx, "public", m.baselineTables())
+		got, err := a.read(ctx, tx, "public", tables)
 		if err != nil {
 			return nil, nil, err
 		}
 		d, w := a.compare(want, got)
+		if n == 0 {
+			// Nothing more is said of a table that is not there.
+			for table := range want {
+				_, there := got[table]
+				missing[table] = !there
+			}
+		}
 		differences, warnings = append(differences, d...), append(warnings, w...)
 	}
 	return differences, warnings, nil
@@ -161,6 +170,7 @@ type aspect struct {
 	mild, furtherMild bool
 }
 
+// The first aspect is which tables there are.
 var aspects = []aspect{
 	{
 		query:  `SELECT relname, '' FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r' AND relname = ANY (string_to_array($2, ','))`,
@@ -191,9 +201,9 @@ var aspects = []aspect{
 				AND i.indisunique AND i.indisvalid AND NOT i.indisprimary AND i.indpred IS NULL AND i.indexprs IS NULL`,
 		absent: "%s is not unique", further: "%s is unique, which the baseline does not ask for: trashed rows will keep their values from new ones", furtherMild: true,
 	}, {
-		query: `SELECT c.relname || '.' || a.attname || ' → ' || p.relname || CASE WHEN f.convalidated THEN '' ELSE ' (not validated)' END,
+		query: `SELECT c.relname || '.' || a.attname || ' → ' || p.relname,
 				CASE f.confdeltype WHEN 'a' THEN 'no action' WHEN 'r' THEN 'restrict' WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'set null' WHEN 'd' THEN 'set default' END
-				|| CASE WHEN f.confupdtype = 'a' THEN '' ELSE ', on update ' || f.confupdtype::text END
+				|| CASE WHEN f.confupdtype = 'a' THEN '' ELSE ', on update ' || f.confupdtype::text END || CASE WHEN f.convalidated THEN '' ELSE ', not validated' END
 			FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid JOIN pg_class p ON p.oid = f.confrelid
 				JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (f.conkey)
 			WHERE f.contype = 'f' AND c.relnamespace = $1::regnamespace AND c.relname = ANY (string_to_array($2, ','))
@@ -233,7 +243,7 @@ func (a aspect) read(ctx context.Context, tx *sql.Tx, schema string, tables []st
 	return found, rows.Err()
 }
 
-// compare leaves out what follows from something that was told before: the columns of a missing table.
+// compare says in sentences where the two are not alike.
 func (a aspect) compare(want, got map[string]string) (differences, warnings []string) {
 	tell := func(mild bool, sentence string) {
 		if mild {

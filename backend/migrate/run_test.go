@@ -37,7 +37,11 @@ func open(t *testing.T, d devstack.Database, opts migrate.Options) *migrate.Migr
 // inherited is a database as the app has made it, without a word of ours, and with rows of two organisations.
 func inherited(t *testing.T) (devstack.Database, *sql.DB) {
 	t.Helper()
-	d := devstack.DatabaseForTest(t, "")
+	return inherit(t, devstack.DatabaseForTest(t, ""))
+}
+
+func inherit(t *testing.T, d devstack.Database) (devstack.Database, *sql.DB) {
+	t.Helper()
 	owner := connect(t, d.DSN(devstack.OwnerLogin))
 	run(t, owner, baseline(t))
 	plant(t, owner, "a")
