@@ -263,8 +263,7 @@ func (h *history) undoAll() {
 		left := len(h.deletions)
 		for _, id := range slices.Collect(maps.Keys(h.deletions)) {
 			_, err := h.restore("olga", id, false)
-			var conflict *softdelete.ConflictError
-			if errors.As(err, &conflict) {
+			if _, conflict := errors.AsType[*softdelete.ConflictError](err); conflict {
 				continue
 			}
 			require.NoError(h.t, err)

@@ -125,7 +125,7 @@ func TestRace_deleteOfTheParentAndRestoreOfTheChild(t *testing.T) {
 			_, err = w.restore("olga", deletion.ID, false)
 			require.NoError(t, err)
 		}
-		require.Equal(t, "", w.ask("select string_agg(id, ' ') from contacts where deleted_at is not null"))
+		require.Empty(t, w.ask("select string_agg(id, ' ') from contacts where deleted_at is not null"))
 	}
 }
 

@@ -109,8 +109,8 @@ func (r *Repository[T]) changes(ctx context.Context, tx *Tx, id string, v Values
 }
 
 // keptReferences finds the references of an update that stay as they are, since the caller says null where null
-// is shown: whether that hides a trashed target must not be told by the version, either. Whoever says the trashed target's id is told that there is
-// none, as with any other trashed id.
+// is shown: not even the version tells whether that hides a trashed target. Whoever says the trashed target's
+// id is told that there is none, as with any other trashed id.
 func (r *Repository[T]) keptReferences(ctx context.Context, tx *Tx, id string, v Values) (kept []string, err error) {
 	var asked []clause
 	for _, f := range r.entity.Fields {

@@ -143,7 +143,7 @@ func TestUpdate_changesWhatIsGivenAlone(t *testing.T) {
 	require.Nil(t, got["notes"])
 	require.Nil(t, got["value"])
 	require.Nil(t, got["clientCompanyId"])
-	require.Equal(t, "", w.ask("select client_company_id from deals where id = 'x-d'"))
+	require.Empty(t, w.ask("select client_company_id from deals where id = 'x-d'"))
 }
 
 // Whoever reads null for a reference and writes the row back must not lose it.
