@@ -54,7 +54,7 @@ func (v *visit) askDelete(ctx context.Context, e *softdelete.Entity, id, reason,
 		Action: "/ui" + rowPath(e, id) + "/delete", Cancel: v.href(e.Kind, id),
 		Version: strconv.FormatInt(record.Life().Version, 10),
 		Along:   v.others(preview.Counts, e.Kind), References: v.losing(e, preview.References),
-		Rearm: enumerate(v.notRearmed(preview.Counts)), Reason: reason, Problem: problem, Closes: e.Root,
+		Rearm: v.notRearmed(preview.Counts, "would come"), Reason: reason, Problem: problem, Closes: e.Root,
 	}
 	if e.Root {
 		body.Title = "Close " + label + "?"

@@ -41,13 +41,13 @@ insert into client_companies (id, organization_id, name, website, industry, city
 insert into contacts (id, organization_id, client_company_id, first_name, last_name, email, created_by) values
 	('ann', 'o1', 'acme', 'Ann', 'Able', 'ann@acme.example', 'mia'), ('ben', 'o1', 'acme', 'Ben', 'Baker', null, 'mia'), ('foreign-k', 'o2', 'foreign-c', 'Foreign', 'Contact', null, 'max');
 insert into deals (id, organization_id, client_company_id, contact_id, owner_id, name, value, stage, probability, expected_close_date, created_by) values
-	('rocket', 'o1', 'acme', 'ann', 'mia', 'Rocket fuel', 12500.5, 'negotiation', 60, '2026-12-31', 'mia'), ('boots', 'o1', 'blue', null, 'olga', 'Boots', 99, 'lead', 10, null, 'olga'),
+	('rocket', 'o1', 'acme', 'ann', 'mia', 'Rocket fuel', 12500.5, 'negotiation', 60, '2026-12-31', 'mia'), ('boots', 'o1', 'blue', null, 'olga', 'Boots', 99, 'lead', 10, '2027-01-31', 'olga'),
 	('foreign-d', 'o2', 'foreign-c', null, 'max', 'Foreign deal', 1, 'lead', 0, null, 'max');
 insert into engagements (id, organization_id, client_company_id, owner_id, name, status, total_value, start_date, created_by) values
 	('launch', 'o1', 'acme', 'olga', 'Launch support', 'active', 8000, '2026-01-15', 'olga'), ('foreign-e', 'o2', 'foreign-c', 'max', 'Foreign engagement', 'active', 1, null, 'max');
 insert into invoices (id, organization_id, engagement_id, client_company_id, invoice_number, status, amount, tax, total_amount, due_date, line_items, created_by) values
 	('inv1', 'o1', 'launch', 'acme', 'INV-001', 'overdue', 1000, 190, 1190, '2026-02-01', '[{"description":"Fuel","quantity":2,"unitPrice":"500.00"}]', 'olga'),
-	('foreign-i', 'o2', 'foreign-e', 'foreign-c', 'FOREIGN-1', 'draft', 1, 0, 1, null, null, 'max');
+	('foreign-i', 'o2', 'foreign-e', 'foreign-c', 'FOREIGN-1', 'draft', 1, 0, 1, '2026-02-01', null, 'max');
 insert into payments (id, organization_id, invoice_id, amount, created_by) values ('pay1', 'o1', 'inv1', 100, 'olga'), ('foreign-p', 'o2', 'foreign-i', 1, 'max');
 insert into roles (id, organization_id, name, created_by) values ('r1', 'o1', 'Manager', 'olga'), ('foreign-r', 'o2', 'Foreign role', 'max');
 insert into client_portal_access (id, organization_id, engagement_id, contact_id, access_token, created_by) values ('door', 'o1', 'launch', 'ann', 'secret-token', 'olga');

@@ -108,10 +108,7 @@ func (v *visit) tellDeletion(ctx context.Context, f *frame, id uuid.UUID) error 
 			Action: "/ui/trash/" + d.ID.String() + "/restore", Href: "/trash/" + d.ID.String(),
 		}
 	case len(d.Restored) > 0:
-		f.Notice = &notice{Text: what + " is back" + with(v.others(d.Restored, d.Root.Kind)) + "."}
-		if lost := v.notRearmed(d.Restored); len(lost) > 0 {
-			f.Notice.Text += " For safety, " + enumerate(lost) + "."
-		}
+		f.Notice = &notice{Text: what + " is back" + with(v.others(d.Restored, d.Root.Kind)) + "." + v.notRearmed(d.Restored, "came")}
 		if d.State == softdelete.Partial {
 			f.Notice.Href, f.Notice.Link = "/trash/"+d.ID.String(), "See what is still in the Trash"
 		}

@@ -128,6 +128,7 @@ type deletionPage struct {
 	Kinds     []option // to look at items of one kind
 	Pages     pager
 	Remaining int
+	Several   bool // rows, of which one can come back by itself
 	// KeptLast is when the last of its rows may be purged, when that is another day.
 	KeptLast string
 	Gone     int
@@ -165,7 +166,7 @@ func deletion(ctx context.Context, v *visit) (view, error) {
 	}
 	body := deletionPage{
 		trashRow: v.trashRow(d), State: states[d.State], Tone: stateTones[d.State],
-		Remaining: d.Remaining.Total(), Gone: d.Purged.Total(), Pages: leaf("/trash/"+d.ID.String(), asked, items.Next),
+		Remaining: d.Remaining.Total(), Several: d.Counts.Total() > 1, Gone: d.Purged.Total(), Pages: leaf("/trash/"+d.ID.String(), asked, items.Next),
 	}
 	if last := d.PurgeLast; !last.IsZero() && v.format.day(last) != body.Kept {
 		body.KeptLast = v.format.day(last)

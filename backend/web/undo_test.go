@@ -32,7 +32,7 @@ func action(t *testing.T, page, button string) string {
 func TestDelete_previewsDeletesAndUndoes(t *testing.T) {
 	w := newWorld(t)
 	page := w.get("olga", "/clients/acme/delete").body
-	for _, text := range []string{"Delete Acme?", "2 contacts", "1 portal access", "1 deal will show no client", "1 engagement will show no client", "1 invoice will show no client", "1 portal access without its old access token"} {
+	for _, text := range []string{"Delete Acme?", "2 contacts", "1 portal access", "1 deal will show no client", "1 engagement will show no client", "1 invoice will show no client", "1 portal access would come back without its old access token."} {
 		assert.Contains(t, page, text)
 	}
 	to := w.remove("olga", "/clients/acme", "duplicate")
@@ -43,7 +43,7 @@ func TestDelete_previewsDeletesAndUndoes(t *testing.T) {
 	assert.NotContains(t, w.get("olga", "/deals/rocket").body, "Acme", "its references show nothing")
 
 	back := w.follow("olga", action(t, list, "Undo"), url.Values{})
-	assert.Contains(t, back.body, "“Acme” is back with 2 contacts and 1 portal access. For safety, 1 portal access without its old access token.")
+	assert.Contains(t, back.body, "“Acme” is back with 2 contacts and 1 portal access. For safety, 1 portal access came back without its old access token.")
 	assert.Contains(t, w.get("olga", "/deals/rocket").body, `href="/clients/acme"`)
 	assert.Contains(t, back.body, "Ann Able")
 	again := w.post("olga", action(t, list, "Undo"), nil)

@@ -111,8 +111,9 @@ func (p *Pages) others(counts softdelete.Counts, root string) []string {
 	return p.amounts(rest)
 }
 
-// notRearmed says of which rows a restore does not give everything back, in words.
-func (p *Pages) notRearmed(counts softdelete.Counts) []string {
+// notRearmed says of which rows a restore does not give everything back: " For safety, 1 portal access came
+// back without its old access token.", or nothing. The verb is "came" or "would come".
+func (p *Pages) notRearmed(counts softdelete.Counts, verb string) string {
 	var parts []string
 	for _, kind := range p.kinds(counts) {
 		if e := p.byKind[kind]; e != nil && e.Rearm != "" {
@@ -120,10 +121,13 @@ func (p *Pages) notRearmed(counts softdelete.Counts) []string {
 			if counts[kind] > 1 {
 				whose = "their"
 			}
-			parts = append(parts, p.amount(kind, counts[kind])+" without "+whose+" old "+e.Rearm)
+			parts = append(parts, p.amount(kind, counts[kind])+" "+verb+" back without "+whose+" old "+e.Rearm)
 		}
 	}
-	return parts
+	if len(parts) == 0 {
+		return ""
+	}
+	return " For safety, " + enumerate(parts) + "."
 }
 
 // titles are names of fields that a column's name does not say well.
