@@ -3,9 +3,13 @@
 package chaos
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -76,7 +80,7 @@ func (h *hand) cost(f fault, e episode, evenly bool) float64 {
 func (h *hand) recover() {
 	h.t.Helper()
 	var since time.Time
-	require.Eventually(h.t, func() bool {
+	recovered := assert.Eventually(h.t, func() bool {
 		for i := range h.nodes {
 			if !h.exact(i) {
 				since = time.Time{}
@@ -88,10 +92,35 @@ func (h *hand) recover() {
 		}
 		return time.Since(since) >= steady
 	}, exactWithin, 20*time.Millisecond, "not all nodes are exact again")
+	if !recovered || since.Sub(h.over) > exactTarget {
+		h.account()
+	}
+	if !recovered {
+		h.t.FailNow()
+	}
 	h.slowest = max(h.slowest, since.Sub(h.over))
 	h.note("exact again %s after the last fault", since.Sub(h.over).Round(time.Millisecond))
 	for _, i := range h.open {
 		h.spans[i].to = time.Now()
 	}
 	h.open = nil
+}
+
+// account adds to the timeline what the nodes have said of Redis since the last fault.
+func (h *hand) account() {
+	for i, node := range h.nodes {
+		for line := range strings.Lines(node.Log()) {
+			var said struct {
+				TS                       float64
+				Logger, Msg, User, Error string
+			}
+			if json.Unmarshal([]byte(line), &said) != nil || said.Logger != "redis" && said.Logger != "http.handlers.rate_limit" || said.Msg == "rate limit exceeded" {
+				continue
+			}
+			if at := time.UnixMicro(int64(said.TS * 1e6)); at.After(h.over) {
+				h.events = append(h.events, event{at, fmt.Sprintf("        node %d: %s %s %s", i+1, said.User, said.Msg, said.Error)})
+			}
+		}
+	}
+	slices.SortStableFunc(h.events, func(a, b event) int { return a.at.Compare(b.at) })
 }
