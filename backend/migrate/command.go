@@ -13,6 +13,10 @@ import (
 const Usage = `usage: backend migrate <command>
 
   up       apply what is missing; safe while the app goes on, and after a kill at any moment
+             --old-role NAME  let the old app work on beside the backend: its login sees live rows of all
+                              organisations, and what it deletes can be restored
+             --blind NAME     a role with rights on the tables that is to see no rows any more (repeatable)
+             --drop-old-role  take the old app's view away, after the cut-over
   plan     print what up would do, with which locks, and what would stop it
   status   print what has been applied, and when
   adopt    take over a database that the app has made, when it is what the migrations begin with
@@ -36,9 +40,17 @@ func Command(ctx context.Context, args []string, stdout io.Writer, dsn string) e
 	name := args[0]
 	flags := flag.NewFlagSet("backend migrate "+name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	discard := new(bool)
-	if name == "down" {
-		flags.BoolVar(discard, "discard-audit", false, "")
+	var c choices
+	switch name {
+	case "down":
+		flags.BoolVar(&c.discardAudit, "discard-audit", false, "")
+	case "up", "plan":
+		flags.StringVar(&c.oldRole, "old-role", "", "")
+		flags.BoolVar(&c.dropOldRole, "drop-old-role", false, "")
+		flags.Func("blind", "", func(role string) error {
+			c.blind = append(c.blind, role)
+			return nil
+		})
 	}
 	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
 		_, err := io.WriteString(stdout, Usage)
@@ -48,6 +60,9 @@ func Command(ctx context.Context, args []string, stdout io.Writer, dsn string) e
 	}
 	if flags.NArg() > 0 {
 		return &UsageError{Reason: fmt.Sprintf("%s takes no %q", name, flags.Arg(0))}
+	}
+	if c.oldRole != "" && c.dropOldRole {
+		return &UsageError{Reason: "--old-role and --drop-old-role are two ways"}
 	}
 	switch name {
 	case "up", "plan", "status", "adopt", "down":
@@ -63,23 +78,33 @@ func Command(ctx context.Context, args []string, stdout io.Writer, dsn string) e
 	if dsn == "" {
 		return errors.New("DATABASE_ADMIN_URL is not set: it names the database, and logs in as the owner of its tables")
 	}
-	m, err := Open(ctx, dsn, Options{Output: stdout})
+	m, err := Open(ctx, dsn, Options{Output: stdout, OldRole: c.oldRole, Blind: c.blind})
 	if err != nil {
 		return err
 	}
-	return errors.Join(m.command(ctx, name, *discard), m.Close())
+	return errors.Join(m.command(ctx, name, c), m.Close())
 }
 
-func (m *Migrator) command(ctx context.Context, name string, discardAudit bool) error {
+// choices are what flags say.
+type choices struct {
+	discardAudit, dropOldRole bool
+	oldRole                   string
+	blind                     []string
+}
+
+func (m *Migrator) command(ctx context.Context, name string, c choices) error {
 	switch name {
 	case "up":
+		if c.dropOldRole {
+			return m.DropOldRole(ctx)
+		}
 		return m.Up(ctx)
 	case "plan":
 		return m.Plan(ctx)
 	case "adopt":
 		return m.Adopt(ctx)
 	case "down":
-		return m.Down(ctx, discardAudit)
+		return m.Down(ctx, c.discardAudit)
 	}
 	states, err := m.Status(ctx)
 	if err != nil {

@@ -53,6 +53,14 @@ func (m *Migrator) Down(ctx context.Context, discardAudit bool) error {
 		if err := m.settle(ctx, applied, false); err != nil {
 			return err
 		}
+		if there, err := m.hasFunction(ctx, "drop_old_app"); err != nil {
+			return err
+		} else if there {
+			// First, so that the old app deletes for good again and fills no trash meanwhile.
+			if err := m.eachTable(ctx, "the old app's view of", "SELECT gatehouse.drop_old_app($1)"); err != nil {
+				return err
+			}
+		}
 		for _, s := range slices.Backward(m.steps) {
 			if s.version <= baseline || !applied[s.version] {
 				continue

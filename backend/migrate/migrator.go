@@ -30,6 +30,10 @@ type Options struct {
 	LockTimeout time.Duration
 	// Patience is how long a step that had to give way is tried again. Default: 15m.
 	Patience time.Duration
+	// OldRole is the login of the old app, which is to work on beside the backend. Up installs its view of the tables.
+	OldRole string
+	// Blind are roles with rights on the tables that are to see no rows any more. Up stops at others.
+	Blind []string
 	// Files are the migrations. Default: those of this module.
 	Files fs.FS
 }

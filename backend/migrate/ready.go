@@ -26,6 +26,14 @@ func (m *Migrator) ready(ctx context.Context, applied map[int64]bool) error {
 	if err := m.rights(ctx); err != nil {
 		return err
 	}
+	if err := m.oldRoleIsApart(ctx); err != nil {
+		return err
+	}
+	if !applied[rowLevelSecurity] {
+		if err := m.blind(ctx); err != nil {
+			return err
+		}
+	}
 	if err := m.makeGroups(ctx); err != nil {
 		return err
 	}

@@ -403,7 +403,7 @@ func TestOpen_stopsWithWhatToRunWhenItMayNot(t *testing.T) {
 func TestCommand(t *testing.T) {
 	var output bytes.Buffer
 	var usage *migrate.UsageError
-	for _, args := range [][]string{{}, {"sideways"}, {"up", "--force"}, {"up", "now"}, {"status", "--discard-audit"}, {"up", "--old-role", "app"}} {
+	for _, args := range [][]string{{}, {"sideways"}, {"up", "--force"}, {"up", "now"}, {"status", "--discard-audit"}, {"up", "--old-role", "app", "--drop-old-role"}, {"down", "--old-role", "app"}} {
 		require.ErrorAs(t, migrate.Command(t.Context(), args, &output, "postgres://nowhere"), &usage, args)
 	}
 	require.ErrorContains(t, migrate.Command(t.Context(), []string{"up"}, &output, ""), "DATABASE_ADMIN_URL")

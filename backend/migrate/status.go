@@ -78,6 +78,12 @@ func (m *Migrator) Plan(ctx context.Context) error {
 			obstacles = append(obstacles, err.Error())
 		}
 	}
+	var blind *BlindError
+	if err := m.blind(ctx); errors.As(err, &blind) && !applied[rowLevelSecurity] {
+		obstacles = append(obstacles, err.Error())
+	} else if err != nil && blind == nil {
+		return err
+	}
 	pending := 0
 	for _, s := range m.steps {
 		if !applied[s.version] {

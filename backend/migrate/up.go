@@ -29,6 +29,12 @@ func (m *Migrator) Up(ctx context.Context) error {
 			if applied[s.version] {
 				continue
 			}
+			if s.version == rowLevelSecurity {
+				// Before it, so that the old app is not blind for a moment.
+				if err := m.installOldRole(ctx); err != nil {
+					return err
+				}
+			}
 			if err := m.apply(ctx, s, true); err != nil {
 				return err
 			}
@@ -36,6 +42,11 @@ func (m *Migrator) Up(ctx context.Context) error {
 		}
 		if count == 0 {
 			m.printf("nothing to do: the database is at version %d", m.latest())
+		}
+		if applied[rowLevelSecurity] {
+			if err := m.installOldRole(ctx); err != nil {
+				return err
+			}
 		}
 		if err := m.refresh(ctx); err != nil {
 			return err
@@ -163,20 +174,7 @@ func (m *Migrator) refresh(ctx context.Context) error {
 	}
 	for _, table := range tables {
 		err := m.patiently(ctx, "the triggers of "+table, func() error {
-			tx, err := m.db.BeginTx(ctx, nil)
-			if err != nil {
-				return err
-			}
-			defer tx.Rollback() //nolint:errcheck // After Commit there is nothing to take back.
-			for _, query := range []string{
-				fmt.Sprintf("SET LOCAL lock_timeout = %d", m.opts.LockTimeout.Milliseconds()),
-				"SELECT gatehouse.install_guard('" + table + "'), gatehouse.install_audit('" + table + "')",
-			} {
-				if _, err := tx.ExecContext(ctx, query); err != nil {
-					return err
-				}
-			}
-			return tx.Commit()
+			return m.briefly(ctx, "SELECT gatehouse.install_guard($1), gatehouse.install_audit($1)", table)
 		})
 		if err != nil {
 			return err
