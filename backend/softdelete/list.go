@@ -64,26 +64,25 @@ type listing struct {
 	wanted  []clause
 }
 
+// page reads the rows of a page, and only then what its references show: an OFFSET would else look up those of
+// all the rows that it passes over.
 func (r *Repository[T]) page(ctx context.Context, tx *Tx, q Query, list listing) (page Page[*T], err error) {
 	limit := limitOf(q.Limit)
 	order := tx.order(list.name, r.entity.Kind, q.Search, q.Filter)
-	query := r.selection(tx, &page.Rows, list.site).Where("?", list.covered).
-		OrderExpr("? DESC, t.id DESC", col("t", list.column)).Limit(int64(limit) + 1)
-	for _, w := range list.wanted {
-		query = query.Where("?", w)
-	}
+	wanted, skip := append([]clause{list.covered}, list.wanted...), 0
 	if q.Cursor != "" {
 		after, err := r.cursors.read(order, q.Cursor)
 		if err != nil {
 			return page, err
 		}
-		query = query.Where("(?, t.id) < (?::"+list.clock+", ?)", col("t", list.column), time.UnixMicro(after.at), after.id)
-	} else if skip := (max(q.Page, 1) - 1) * limit; skip >= MaxTotal || q.Page > MaxTotal {
+		wanted = append(wanted, text("(?, t.id) < (?::"+list.clock+", ?)", col("t", list.column), time.UnixMicro(after.at), after.id))
+	} else if skip = (max(q.Page, 1) - 1) * limit; skip >= MaxTotal || q.Page > MaxTotal {
 		return page, ErrBeyond
-	} else {
-		query = query.Offset(int64(skip))
 	}
-	if err := query.Scan(ctx); err != nil {
+	newest := text("? DESC, t.id DESC", col("t", list.column))
+	rows := text("SELECT ? FROM ? WHERE ? ORDER BY ? LIMIT ? OFFSET ?",
+		r.entity.columns(nil), r.entity.from("t"), joined(" AND ", wanted), newest, limit+1, skip)
+	if err := r.selection(tx, &page.Rows, list.site).ModelTableExpr("(?) AS t", rows).OrderExpr("?", newest).Scan(ctx); err != nil {
 		return page, fmt.Errorf("list %s: %w", r.entity.Table, err)
 	}
 	if len(page.Rows) > limit {

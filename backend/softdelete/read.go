@@ -63,7 +63,8 @@ func (r *Repository[T]) selection(tx *Tx, model any, s site) *bun.SelectQuery {
 	return query
 }
 
-// columns are what is read of a row: never a secret, and of a reference only one whose target is live.
+// columns are what is read of a row: never a secret, and of a reference only one whose target is live. Without a
+// transaction they are as they are stored.
 func (e *Entity) columns(tx *Tx) clause {
 	columns := []clause{
 		text("t.id"), text("t.version"), text("t.created_by"), text("t.deleted_at"), text("t.deleted_by"), text("t.deletion_id"),
@@ -74,7 +75,7 @@ func (e *Entity) columns(tx *Tx) clause {
 	for _, f := range e.Fields {
 		switch {
 		case f.Secret:
-		case f.target != nil:
+		case f.target != nil && tx != nil:
 			columns = append(columns, text("(?) AS ?", f.shown(tx), bun.Name(f.Column)))
 		default:
 			columns = append(columns, text("?", col("t", f.Column)))
