@@ -2,11 +2,14 @@ package web
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
+	"github.com/gatehouse-proxy/gatehouse/backend/store"
 )
 
 // rowPath is where a row's own pages are, the settings' too.
@@ -87,21 +90,40 @@ func (p *Pages) create(e *softdelete.Entity) http.HandlerFunc {
 			p.again(w, r, e, d, http.StatusOK)
 			return
 		}
-		var made softdelete.Record
+		var made string
 		err := p.change(r, func(ctx context.Context, tx *softdelete.Tx) error {
 			values, err := p.judged(ctx, r, tx, e, d)
 			if err != nil {
 				return err
 			}
-			made, err = p.store.Resources[e.Kind].Create(ctx, tx, values)
+			made, err = p.makeOnce(ctx, tx, e, d, values)
 			return err
 		})
 		if err != nil {
 			p.notSaved(w, r, e, d, err)
 			return
 		}
-		leave(w, r, p.href(e.Kind, made.Key())+"?notice=created")
+		leave(w, r, p.href(e.Kind, made)+"?notice=created")
 	}
+}
+
+// makeOnce makes a row, and returns its id. A form that is sent twice with the same in it, by a double click or
+// because an answer was lost, makes one.
+func (p *Pages) makeOnce(ctx context.Context, tx *softdelete.Tx, e *softdelete.Entity, d *draft, values softdelete.Values) (string, error) {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%q", e.Kind)
+	for _, f := range written(e) {
+		fmt.Fprintf(sum, "%q", d.typed[f.Name])
+	}
+	hash := sum.Sum(nil)
+	made, _, err := store.Once(ctx, tx, fmt.Sprintf("form-%s-%x", d.once, hash[:8]), hash, func() (store.Made, error) {
+		record, err := p.store.Resources[e.Kind].Create(ctx, tx, values)
+		if err != nil {
+			return store.Made{}, err
+		}
+		return store.Made{Kind: e.Kind, ID: record.Key(), Status: http.StatusSeeOther}, nil
+	})
+	return made.ID, err
 }
 
 func (p *Pages) update(e *softdelete.Entity) http.HandlerFunc {

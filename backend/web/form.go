@@ -19,6 +19,7 @@ const pickSize = 50
 type formPage struct {
 	Kind, Title, Action, Cancel, Submit string
 	Version                             string // empty for a new row
+	Once                                string // of a new row: sent twice, it is made once
 	Fields                              []formField
 	Problems                            []formProblem
 	// Alert says what stands against the whole.
@@ -67,6 +68,8 @@ type change struct {
 type draft struct {
 	id      string // empty for a new row
 	version int64
+	// once names the form for a new row, however often it is sent.
+	once string
 	// typed is what the form shows, was what the fields held when it was first shown: the difference is
 	// what is written, so that nobody's change is undone by a form that had been open.
 	typed, was map[string]string
@@ -105,6 +108,7 @@ func (v *visit) form(ctx context.Context, e *softdelete.Entity, d *draft) (formP
 	if d.id == "" {
 		page.Title, page.Submit = "Add "+article(lower(e.Singular)), "Add "+lower(e.Singular)
 		page.Action, page.Cancel = "/ui/"+e.Kind, "/"+e.Kind
+		page.Once = d.once
 	} else {
 		page.Title, page.Submit = "Edit "+lower(e.Singular), "Save changes"
 		page.Cancel = v.href(e.Kind, d.id)

@@ -3,6 +3,7 @@ package web
 import (
 	"strings"
 	"time"
+	_ "time/tzdata" // a container may have no zones of its own
 
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 	"github.com/gatehouse-proxy/gatehouse/backend/store"

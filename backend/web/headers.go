@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 )
 
 // contentPolicy lets a page load what is ours and nothing else: no inline script or style, no frame.
@@ -44,6 +47,10 @@ func (p *Pages) protect(next http.Handler) http.Handler {
 	inner := crossing.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.secure(w)
+		if path := r.URL.Path; !utf8.ValidString(path) || strings.IndexByte(path, 0) >= 0 {
+			p.fail(w, r, softdelete.ErrNotFound) // the id of no row: PostgreSQL stores no such text
+			return
+		}
 		inner.ServeHTTP(w, r)
 	})
 }

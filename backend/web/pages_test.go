@@ -211,7 +211,7 @@ func TestPages_refuseOtherSites(t *testing.T) {
 	}
 	for _, path := range []string{"/ui/clients", "/ui/clients/acme", "/ui/clients/acme/delete", "/ui/switch", "/ui/trash/restore"} {
 		a := w.get("olga", path)
-		assert.Contains(t, []int{http.StatusMethodNotAllowed, http.StatusNotFound}, a.StatusCode, path)
+		assert.Contains(t, []int{http.StatusSeeOther}, a.StatusCode, path)
 	}
 	assert.NotContains(t, w.get("olga", "/clients").body, "Planted")
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 )
 
@@ -23,6 +25,11 @@ func posted(e *softdelete.Entity, id string, form url.Values) *draft {
 	d := &draft{id: id, typed: map[string]string{}, was: map[string]string{}, find: map[string]string{}, problems: map[string]string{}}
 	d.version, _ = strconv.ParseInt(form.Get("version"), 10, 64)
 	d.looking = form.Has("find")
+	if once, err := uuid.Parse(form.Get("once")); err == nil {
+		d.once = once.String()
+	} else {
+		d.once = uuid.NewString()
+	}
 	for _, f := range written(e) {
 		d.typed[f.Name] = normal(form.Get(f.Name))
 		d.was[f.Name] = normal(form.Get("was." + f.Name))

@@ -70,6 +70,7 @@ var problemTexts = map[string]problemText{
 func judge(err error) oddity {
 	var choose *store.ChooseError
 	var conflict *softdelete.ConflictError
+	var fields *softdelete.FieldError
 	switch {
 	case errors.Is(err, softdelete.ErrNotFound):
 		return oddity{http.StatusNotFound, "not_found"}
@@ -85,6 +86,8 @@ func judge(err error) oddity {
 		return oddity{http.StatusConflict, "last_owner"}
 	case errors.Is(err, softdelete.ErrCursor):
 		return oddity{http.StatusUnprocessableEntity, "bad_cursor"}
+	case errors.As(err, &fields): // of an address: forms have their own answer
+		return oddity{http.StatusBadRequest, "bad_request"}
 	case errors.As(err, &conflict):
 		return oddity{http.StatusConflict, "restore_conflict"}
 	case errors.Is(err, store.ErrNoAccount):

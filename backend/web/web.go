@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -112,11 +113,25 @@ func (p *Pages) routes() http.Handler {
 	mux.HandleFunc("GET /trash/{deletion}", p.page(deletion))
 	mux.HandleFunc("POST /ui/trash/restore", p.restoreMany)
 	mux.HandleFunc("POST /ui/trash/{deletion}/restore", p.restore)
+	mux.HandleFunc("GET /ui/", seeInstead)
 	mux.HandleFunc("GET /problems/{code}", p.explain)
 	mux.HandleFunc("GET /assets/{name}", p.assets.serve)
 	mux.HandleFunc("GET /favicon.ico", p.assets.favicon)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.fail(w, r, softdelete.ErrNotFound) })
 	return mux
+}
+
+// seeInstead leads from where a form was posted to the page that it is about: its address stands in the
+// browser after a refusal, and is asked for again with Return, or after signing in anew.
+func seeInstead(w http.ResponseWriter, r *http.Request) {
+	to := strings.TrimPrefix(r.URL.EscapedPath(), "/ui")
+	switch {
+	case strings.HasSuffix(to, "/restore"):
+		to = "/trash"
+	case strings.Count(to, "/") == 1 && to != "/switch":
+		to = "/new" + to
+	}
+	leave(w, r, to)
 }
 
 // whose is the name by which a page greets the caller.
