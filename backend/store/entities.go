@@ -2,6 +2,8 @@ package store
 
 import "github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 
+//go:generate go run ./internal/names
+
 // Entities are all kinds of rows that can be deleted and brought back, in the order in which pages list them.
 var Entities = softdelete.Link(
 	Organizations,

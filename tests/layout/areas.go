@@ -98,6 +98,7 @@ var Areas = []Area{
 	{Path: "backend/audit", Kind: Rows},
 	{Path: "backend/erasure", Kind: Backend, Coming: true},
 	{Path: "backend/store", Kind: Backend},
+	{Path: "backend/store/internal/names", Kind: Command},
 	{Path: "migrations", Kind: Backend},
 	{Path: "backend/migrate", Kind: Backend},
 	{Path: "backend/migrate/migratetest", Kind: TestKit},
