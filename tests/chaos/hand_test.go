@@ -91,7 +91,7 @@ func (h *hand) recover() {
 			since = time.Now()
 		}
 		return time.Since(since) >= steady
-	}, exactWithin, 20*time.Millisecond, "not all nodes are exact again")
+	}, exactWithin, lookEvery, "not all nodes are exact again")
 	if !recovered || since.Sub(h.over) > exactTarget {
 		h.account()
 	}
