@@ -39,7 +39,7 @@ $$;
 --
 -- The guard reads each new reference FOR SHARE, so that a parent is not deleted while it gets a child: whoever
 -- comes second waits, and sees what the first has done. It runs as the owner, which row-level security does not
--- blind; it tells nobody what it saw. Marking as deleted and restoring do not wake it. A row that is written as
+-- blind; it tells nobody what it saw, and nobody may put it on a table of their own. Marking as deleted and restoring do not wake it. A row that is written as
 -- trashed may refer to trashed rows: that is how a cascade leaves it.
 -- +goose StatementBegin
 create function gatehouse.install_guard(child text) returns void
@@ -115,6 +115,7 @@ end
 $guard$;
 $sql$, child || '_guard', fill, child, organization, check_each);
 
+    execute format('revoke all on function gatehouse.%I() from public', child || '_guard');
     execute format('create or replace trigger %1$I before insert or update of %2$s on public.%3$I for each row execute function gatehouse.%1$I()',
         child || '_guard', watched, child);
 end

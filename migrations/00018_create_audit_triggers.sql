@@ -219,6 +219,7 @@ $sql$,
                 when 'insert' then 'new table as new_rows'
                 when 'delete' then 'old table as old_rows'
                 else 'old table as old_rows new table as new_rows' end);
+        execute format('revoke all on function gatehouse.%I() from public', t || '_audit_' || operation);
         execute format('comment on function gatehouse.%I() is %L', t || '_audit_' || operation, gatehouse.columns(t));
     end loop;
 end
