@@ -36,6 +36,10 @@ insert into organization_members (id, organization_id, user_id, role) values
 	('m-olga', 'ours', 'u-olga', 'owner'), ('m-adam', 'ours', 'u-adam', 'admin'), ('m-mia', 'ours', 'u-mia', 'member'),
 	('m-max', 'ours', 'u-max', 'member'), ('m-vic', 'ours', 'u-vic', 'viewer'), ('m-eve', 'theirs', 'u-eve', 'owner'),
 	('m-dora1', 'ours', 'u-dora', 'member'), ('m-dora2', 'theirs', 'u-dora', 'admin');
+update organizations set created_at = '2020-01-01', updated_at = '2020-01-01';
+update organization_members set created_at = '2020-01-01';
+update users set created_at = '2020-01-01', updated_at = '2020-01-01';
+update organizations set version = 1;
 insert into permissions (id, feature_area, permission_type) values ('perm-1', 'deals', 'view'), ('perm-2', 'deals', 'edit'), ('perm-3', 'deals', 'delete');
 `
 
