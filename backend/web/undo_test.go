@@ -191,3 +191,17 @@ func TestAccounts_areToldWhatToDo(t *testing.T) {
 	assert.Contains(t, stranger.body, "There is no account for you here")
 	assert.Contains(t, stranger.body, `action="/_auth/logout"`)
 }
+
+// Of what retention has purged meanwhile the rest comes back, when that is accepted.
+func TestRestore_ofWhatIsPartlyGone(t *testing.T) {
+	w := newWorld(t)
+	w.remove("olga", "/clients/acme", "")
+	w.exec(`delete from client_portal_access where id = 'door'; delete from contacts where id = 'ben'; update deletions set purged = '{"contacts": 1, "portal-access": 1}', state = 'partial'`)
+	id := w.ask(`select id from deletions`)
+	a := w.post("olga", "/ui/trash/"+id+"/restore", nil)
+	require.Equal(t, http.StatusConflict, a.StatusCode, a.body)
+	assert.Contains(t, a.body, "gone for good")
+	assert.Contains(t, w.get("olga", "/trash/"+id).body, "2 of its rows are gone for good")
+	back := w.follow("olga", action(t, a.body, "Restore what is left"), url.Values{"acceptGaps": {"yes"}})
+	assert.Contains(t, back.body, "“Acme” is back with 1 contact.")
+}

@@ -12,6 +12,9 @@ import (
 func TestPages_everyLook(t *testing.T) {
 	s := open(t)
 	source := axe(t)
+	// Words that nothing breaks by itself.
+	long := strings.Repeat("Donaudampfschifffahrt", 9)
+	s.exec(`update client_companies set name = '` + long + `', website = 'https://` + long + `.example', notes = '` + long + `' where id = 'c28'; update contacts set client_company_id = 'c28', last_name = left('` + long + `', 100), email = '` + long + `@example.com' where id = 'k20'`)
 	b := s.open(true)
 	b.signIn("olivia")
 	b.visit("/clients/c3/delete")
@@ -20,7 +23,7 @@ func TestPages_everyLook(t *testing.T) {
 	b.leads(b.press("#ask button"))
 	pages := []struct{ name, path string }{
 		{"home", "/"}, {"clients", "/clients"}, {"clients-none", "/clients?q=nobody"}, {"clients-older", ""}, {"client", "/clients/c1"}, {"client-edit", "/clients/c1/edit"},
-		{"client-new", "/new/clients"}, {"client-delete", "/clients/c2/delete"}, {"contacts", "/contacts"}, {"contact", "/contacts/k1"}, {"contact-new", "/new/contacts?clientCompanyId=c1"}, {"deals", "/deals"}, {"deals-of-client", "/deals?clientCompanyId=c2&stage=won"}, {"deal", "/deals/d2"},
+		{"client-new", "/new/clients"}, {"client-delete", "/clients/c2/delete"}, {"client-long", "/clients/c28"}, {"client-long-delete", "/clients/c28/delete"}, {"contact-long-edit", "/contacts/k20/edit"}, {"contacts", "/contacts"}, {"contact", "/contacts/k1"}, {"contact-new", "/new/contacts?clientCompanyId=c1"}, {"deals", "/deals"}, {"deals-of-client", "/deals?clientCompanyId=c2&stage=won"}, {"deal", "/deals/d2"},
 		{"deal-edit", "/deals/d2/edit"}, {"engagement", "/engagements/e1"}, {"invoices", "/invoices"}, {"invoice", "/invoices/i2"}, {"invoice-edit", "/invoices/i2/edit"}, {"invoice-new", "/new/invoices"},
 		{"members", "/members"}, {"member", "/members/m3"}, {"tasks", "/tasks"}, {"portal-access", "/portal-access"}, {"settings", "/settings"}, {"settings-edit", "/organizations/north/edit"}, {"close", "/organizations/north/delete"},
 		{"trash", "/trash"}, {"deletion", "deletion"}, {"trashed", "/trash/rows/clients/c3"}, {"switch", "/switch"}, {"absent", "/clients/absent"}, {"problem", "/problems/restore_conflict"},
