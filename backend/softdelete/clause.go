@@ -24,14 +24,16 @@ func literal(value any) clause {
 	return func(gen schema.QueryGen, b []byte) []byte { return gen.Append(b, value) }
 }
 
-// list is what IN takes; of no ids it is what nothing is equal to.
+// list is what IN takes, without ids that no row can have; of none it is what nothing is equal to.
 func list(ids []string) clause {
-	if len(ids) == 0 {
-		return text("NULL")
+	quoted := make([]clause, 0, len(ids))
+	for _, id := range ids {
+		if storable(id) {
+			quoted = append(quoted, literal(id))
+		}
 	}
-	quoted := make([]clause, len(ids))
-	for i, id := range ids {
-		quoted[i] = literal(id)
+	if len(quoted) == 0 {
+		return text("NULL")
 	}
 	return joined(", ", quoted)
 }

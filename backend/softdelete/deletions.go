@@ -24,12 +24,15 @@ func NewDeletions(entities []*Entity, cursorKey []byte) *Deletions {
 // SoftDelete deletes a row and what depends on it, as one unit. A version other than 0 must be the row's.
 // A row that is trashed already gives its deletion again, to who may see it in the Trash.
 //
-// It returns ErrNotFound, ErrForbidden, ErrVersion, ErrLastOwner, or a *BlockedError, which is ErrTooLarge or
+// It returns ErrNotFound, ErrForbidden, ErrVersion, ErrLastOwner, a *FieldError for the reason, or a *BlockedError, which is ErrTooLarge or
 // ErrForbidden, when what depends on the row is in the way. After an error the transaction is to be rolled
 // back.
 func (d *Deletions) SoftDelete(ctx context.Context, tx *Tx, e *Entity, id string, version int64, reason string) (Deletion, error) {
 	if err := tx.open(e); err != nil {
 		return Deletion{}, err
+	}
+	if !storable(reason) {
+		return Deletion{}, &FieldError{Fields: []FieldProblem{{"reason", "type"}}}
 	}
 	owners, err := tx.owners(ctx, e, locked)
 	if err != nil {

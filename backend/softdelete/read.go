@@ -28,6 +28,9 @@ func (r *Repository[T]) GetTrashed(ctx context.Context, tx *Tx, id string) (*T, 
 
 // one reads the row of an id that the predicate covers.
 func (r *Repository[T]) one(ctx context.Context, tx *Tx, s site, id string, covered clause) (*T, error) {
+	if !storable(id) {
+		return nil, ErrNotFound
+	}
 	row := new(T)
 	err := r.selection(tx, row, s).Where("t.id = ?", id).Where("?", covered).Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {

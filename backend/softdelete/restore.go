@@ -54,6 +54,9 @@ func (d *Deletions) deletionOf(ctx context.Context, tx *Tx, e *Entity, id string
 	if tx.Closed && !e.Root {
 		return uuid.Nil, ErrForbidden
 	}
+	if !storable(id) {
+		return uuid.Nil, ErrNotFound
+	}
 	var deletion *uuid.UUID
 	err := tx.db.NewRaw("SELECT t.deletion_id FROM ? WHERE t.id = ? AND ?", e.from("t"), id, tx.known(e, "t")).Scan(ctx, &deletion)
 	switch {

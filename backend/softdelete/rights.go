@@ -51,6 +51,9 @@ const (
 
 // look tells about a row. It returns ErrNotFound when the predicate does not cover it.
 func (tx *Tx) look(ctx context.Context, e *Entity, id string, covered clause, l lock) (held, error) {
+	if !storable(id) {
+		return held{}, ErrNotFound
+	}
 	owners := text("false")
 	if e.Membership {
 		owners = text("t.role = ?", string(Owner))

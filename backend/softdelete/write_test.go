@@ -2,11 +2,15 @@ package softdelete_test
 
 import (
 	"context"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
+	"github.com/gatehouse-proxy/gatehouse/backend/store"
+	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
 // create makes a row as a person, of what a request says.
@@ -187,6 +191,56 @@ func TestWrite_refusesWhatWasNotJudged(t *testing.T) {
 		return w.resource("portal-access").Update(ctx, tx, "x-a", 0, softdelete.Values{"accessToken": "mine"})
 	})
 	wrong(t, err)
+}
+
+// What a role or a database is set to neither opens strings to SQL, nor lets a cascade overlook what came meanwhile.
+func TestRepository_isNotBentBySettings(t *testing.T) {
+	w := newWorld(t)
+	w.tree("x")
+	for name, value := range map[string]string{
+		"standard_conforming_strings": "off", "client_encoding": "latin1", "default_transaction_isolation": "serializable",
+		"search_path": "gatehouse", "timezone": "Asia/Tokyo",
+	} {
+		w.exec(`do $$ begin execute format('alter database %I set ` + name + ` = %L', current_database(), '` + value + `'); end $$`)
+	}
+	s, err := store.Open(t.Context(), store.Options{DSN: w.base.DSN(devstack.AppLogin), CursorKey: key})
+	require.NoError(t, err)
+	defer s.Close()
+	require.NoError(t, s.Do(t.Context(), request("olga"), func(ctx context.Context, tx *softdelete.Tx) error {
+		var isolation string
+		require.NoError(t, tx.Conn().NewRaw("show transaction_isolation").Scan(ctx, &isolation))
+		require.Equal(t, "read committed", isolation)
+		page, err := w.resource("deals").List(ctx, tx, softdelete.Query{Search: `\' or true --`})
+		require.NoError(t, err)
+		require.Empty(t, page.Rows)
+		row, err := w.resource("deals").Update(ctx, tx, "x-d", 0, softdelete.Values{"name": `żółw \' `, "closedAt": time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)})
+		require.NoError(t, err)
+		deal := fields(t, w.entity("deals"), row)
+		require.Equal(t, `żółw \' `, deal["name"])
+		require.Equal(t, time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC), deal["closedAt"])
+		return nil
+	}))
+}
+
+// No row has an id that PostgreSQL cannot hold.
+func TestRepository_findsNothingByAnIDThatCannotBe(t *testing.T) {
+	w := newWorld(t)
+	for _, id := range []string{"\x00", "a\x00b", "\xff", "", strings.Repeat("x", 10_000)} {
+		_, err := w.get("olga", "clients", id)
+		require.ErrorIs(t, err, softdelete.ErrNotFound)
+		_, err = w.getTrashed("olga", "clients", id)
+		require.ErrorIs(t, err, softdelete.ErrNotFound)
+		_, err = w.update("olga", "clients", id, 0, `{}`)
+		require.ErrorIs(t, err, softdelete.ErrNotFound)
+		_, err = w.delete("olga", "clients", id)
+		require.ErrorIs(t, err, softdelete.ErrNotFound)
+		_, err = w.restoreRow("olga", "clients", id)
+		require.ErrorIs(t, err, softdelete.ErrNotFound)
+		labels := must(w, "olga", func(ctx context.Context, tx *softdelete.Tx) (map[string]string, error) {
+			return w.store.Deletions.Labels(ctx, tx, w.entity("clients"), []string{id})
+		})
+		require.Empty(t, labels)
+	}
 }
 
 // Another organisation's rows are nowhere: not read, not written, not deleted, not restored, not counted.

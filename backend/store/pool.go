@@ -3,9 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,6 +32,17 @@ var patience = map[string]string{
 // errNoURL stands for pgx's error, which may repeat the password.
 var errNoURL = errors.New("the DSN is not a URL such as postgres://user:password@host:5432/name")
 
+// relied are settings on which what is written here is built, whatever the role's and the database's are.
+var relied = map[string]string{
+	"timezone": "UTC", // the old timestamp columns are UTC by contract
+	// Bun quotes by doubling quotes, and knows of no backslashes and of no other encodings.
+	"standard_conforming_strings": "on",
+	"client_encoding":             "UTF8",
+	// Each statement of a cascade must see what was committed before it.
+	"default_transaction_isolation": "read committed",
+	"search_path":                   "public",
+}
+
 // openPool makes the pool, and connects to nothing yet.
 func openPool(o Options) (*sql.DB, error) {
 	if o.MaxConns < 1 {
@@ -44,7 +55,6 @@ func openPool(o Options) (*sql.DB, error) {
 	// Bun writes values into its statements; this mode sends those that return rows as one statement each,
 	// and prepares nothing, so that a pooler may stand between.
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
-	config.RuntimeParams["timezone"] = "UTC" // the old timestamp columns are UTC by contract
 	config.RuntimeParams["application_name"] = o.Name
 	for name, value := range patience {
 		if config.RuntimeParams[name] == "" {
@@ -68,27 +78,19 @@ func OpenAdmin(dsn, name string) (*bun.DB, error) {
 		return nil, errNoURL
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
-	config.RuntimeParams["timezone"] = "UTC"
 	config.RuntimeParams["application_name"] = name
 	return bun.NewDB(pooled(config, 1), pgdialect.New()), nil
 }
 
 func pooled(config *pgx.ConnConfig, connections int) *sql.DB {
+	maps.Copy(config.RuntimeParams, relied)
 	pool := stdlib.OpenDB(*config,
-		// No round trip to find out whether a connection still lives: begin finds out, and takes another.
-		stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }),
-		stdlib.OptionResetSession(func(_ context.Context, c *pgx.Conn) error {
-			if c.PgConn().TxStatus() != outside {
-				return driver.ErrBadConn // nobody inherits a transaction
-			}
-			return nil
-		}))
+		// No round trip to find out whether a connection still lives: begin finds out, and takes another. One
+		// on which a transaction is still open is dropped by pgx.
+		stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }))
 	pool.SetMaxOpenConns(connections)
 	pool.SetMaxIdleConns(connections)
 	pool.SetConnMaxIdleTime(idleFor)
 	pool.SetConnMaxLifetime(liveFor) // a server that takes over, or a changed password, is noticed
 	return pool
 }
-
-// outside is the status of a connection on which no transaction is open.
-const outside = 'I'
