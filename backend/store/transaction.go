@@ -19,6 +19,9 @@ import (
 // attempts is how often a transaction runs that PostgreSQL ends by a deadlock or a serialisation failure.
 const attempts = 3
 
+// outside is the status of a connection on which no transaction is open.
+const outside = 'I'
+
 // rollbackTimeout bounds the end of a transaction whose own time is over.
 const rollbackTimeout = 2 * time.Second
 
