@@ -8,9 +8,10 @@ create table public.user_identities (
     subject text not null,
     user_id varchar not null,
     created_at timestamptz not null default now(),
-    primary key (issuer, subject)
+    primary key (issuer, subject),
+    -- A provider means a person by one subject.
+    constraint user_identities_user_key unique (user_id, issuer)
 );
-create index user_identities_user_idx on public.user_identities (user_id);
 
 -- +goose Down
 

@@ -5,7 +5,8 @@
 
 -- link_identity finds the person of an identity, and links a new one to the only user with its e-mail address.
 -- The address is null unless the provider has verified it. Of two first sign-ins at once the second waits for the
--- first's row and reads it. The trail keeps issuer and subject in envelopes.
+-- first's row and reads it. Whom the same provider has known by another subject stays that one's: providers give the
+-- addresses of people who have left to others. The trail keeps issuer and subject in envelopes.
 -- +goose StatementBegin
 create function gatehouse.link_identity(
     p_issuer text, p_subject text, p_email text, p_request_id text, out status text, out person varchar
@@ -25,19 +26,25 @@ begin
     if found then
         return;
     end if;
-    if p_issuer is null or p_subject is null or nullif(p_email, '') is null then
+    if nullif(p_issuer, '') is null or nullif(p_subject, '') is null or nullif(p_email, '') is null then
         status := 'no_account';
         return;
     end if;
-    candidates := array(select u.id from public.users u where lower(u.email) = lower(p_email) limit 2);
+    -- By the index first; then letter by letter but for the case of A to Z, since lower() makes a plain k of the Kelvin
+    -- sign, and a plain i of a dotted capital one: somebody else's mailbox.
+    candidates := array(select u.id from public.users u where lower(u.email) = lower(p_email)
+        and lower(u.email collate "C") = lower(p_email collate "C") limit 2);
     if cardinality(candidates) <> 1 then
         status := case cardinality(candidates) when 0 then 'no_account' else 'ambiguous_account' end;
         return;
     end if;
     insert into public.user_identities (issuer, subject, user_id) values (p_issuer, p_subject, candidates[1])
-    on conflict (issuer, subject) do nothing;
+    on conflict do nothing;
     if not found then
         select i.user_id into person from public.user_identities i where i.issuer = p_issuer and i.subject = p_subject;
+        if not found then
+            status := 'no_account';
+        end if;
         return;
     end if;
     person := candidates[1];

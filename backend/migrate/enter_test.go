@@ -36,7 +36,8 @@ func TestEnter(t *testing.T) {
 	}
 	run(t, owner, `
 		insert into users (id, email) values ('nobody', 'nobody@example.com'), ('two', 'two@example.com'), ('former', 'former@example.com'),
-			('closed', 'closed@example.com'), ('viewer', 'viewer@example.com'), ('twin1', 'Twin@example.com'), ('twin2', 'twin@EXAMPLE.com'), ('none', null);
+			('closed', 'closed@example.com'), ('viewer', 'viewer@example.com'), ('twin1', 'Twin@example.com'), ('twin2', 'twin@EXAMPLE.com'), ('none', null),
+			('kin', 'kin@example.com'), ('juerg', 'JÜrg@example.com');
 		insert into organization_members (organization_id, user_id, role) values ('aorg', 'two', 'admin'), ('borg', 'two', 'viewer'), ('corg', 'two', 'member'),
 			('corg', 'closed', 'owner'), ('corg', 'viewer', 'viewer');
 		insert into organization_members (organization_id, user_id, deleted_at, deletion_id) values ('aorg', 'former', now(), gen_random_uuid());
@@ -54,6 +55,11 @@ func TestEnter(t *testing.T) {
 		{"address not verified", "s-x", "", "", entry{status: "no_account"}, "||"},
 		{"address of nobody", "s-x", "stranger@example.com", "", entry{status: "no_account"}, "||"},
 		{"pattern is no address", "s-x", "%", "", entry{status: "no_account"}, "||"},
+		// Letters that lower() makes plain ones are other people's mailboxes: the Kelvin sign, and a dotted capital I.
+		{"address that only looks alike", "s-x", "\u212ain@example.com", "", entry{status: "no_account"}, "||"},
+		{"another that does", "s-x", "k\u0130n@example.com", "", entry{status: "no_account"}, "||"},
+		{"letters beyond ASCII, as they stand", "s-u", "J\u00dcRG@Example.com", "", entry{status: "no_organization", user: "juerg"}, "||"},
+		{"nobody's subject", "", "auser@example.com", "", entry{status: "no_account"}, "||"},
 		{"address of two", "s-x", "TWIN@example.com", "", entry{status: "ambiguous_account"}, "||"},
 		{"known, whatever the address", "two", "auser@example.com", "aorg", entry{"ok", "two", "aorg", "admin", ""}, "aorg|two|r-9"},
 		{"by slug", "two", "", "aslug", entry{"ok", "two", "aorg", "admin", ""}, "aorg|two|r-9"},
@@ -91,6 +97,21 @@ func TestEnter(t *testing.T) {
 	assert.Equal(t, []string{"auser", "r-9", "gatehouse_app_login"}, []string{events[0].Actor, events[0].Request, events[0].Role})
 	assert.Equal(t, `"s-a"`, one[string](t, owner, "select value::text from audit_envelopes where event_id = $1 and column_name = 'subject'", events[0].ID))
 	assert.NotContains(t, one[string](t, owner, "select changes::text from audit_events where id = $1", events[0].ID), "s-a")
+}
+
+// An address that its provider has given to somebody else since then is no way into the account of who had it.
+func TestEnter_addressGivenToAnother(t *testing.T) {
+	app, admin := migratetest.Database(t)
+	owner, db := connect(t, admin), connect(t, app)
+	plant(t, owner, "a")
+	tx := begin(t, db, "", "")
+	assert.Equal(t, "ok", enter(t, tx, "first", "auser@example.com", "").status)
+	assert.Equal(t, entry{status: "no_account"}, enter(t, tx, "second", "auser@example.com", ""))
+	assert.Equal(t, "ok", enter(t, tx, "first", "", "").status)
+	assert.Equal(t, "ok auser", one[string](t, tx, "select status || ' ' || user_id from gatehouse.enter('https://other.example', 'second', 'auser@example.com', '', '')"),
+		"the same person, by another provider that vouches for the address")
+	require.NoError(t, tx.Commit())
+	assert.Len(t, trail(t, owner, "user_identities", "auser"), 2)
 }
 
 // Two first sign-ins of one person at once are one link: the second waits for the first, and finds it.
