@@ -39,8 +39,8 @@ $$;
 --
 -- The guard reads each new reference FOR SHARE, so that a parent is not deleted while it gets a child: whoever
 -- comes second waits, and sees what the first has done. It runs as the owner, which row-level security does not
--- blind; it tells nobody what it saw, and nobody may put it on a table of their own. Marking as deleted and restoring do not wake it. A row that is written as
--- trashed may refer to trashed rows: that is how a cascade leaves it.
+-- blind; it tells nobody what it saw, and nobody may put it on a table of their own. Marking as deleted and restoring
+-- do not wake it. A row that is written as trashed may refer to trashed rows: that is how a cascade leaves it.
 -- +goose StatementBegin
 create function gatehouse.install_guard(child text) returns void
     language plpgsql

@@ -229,6 +229,8 @@ func TestAudit_hasPartitionsForMonthsToCome(t *testing.T) {
 	// An event of a month that nobody has prepared is kept, and told.
 	run(t, owner, `insert into audit_events (id, occurred_at, session_role, action, table_name, row_id, changes) values (gen_random_uuid(), now() + interval '2 years', 'x', 'insert', 't', 'r', '{}')`)
 	assert.Equal(t, int64(1), one[int64](t, owner, "select gatehouse.prepare_audit_partitions()"))
+	assert.Equal(t, int64(1), one[int64](t, owner, "select gatehouse.prepare_audit_partitions(30)"), "its month stays with it")
+	assert.Equal(t, int64(30), one[int64](t, owner, "select count(*) from pg_inherits where inhparent = 'audit_events'::regclass and inhrelid <> 'audit_events_default'::regclass"))
 }
 
 // No column of the 25 tables is without a class: what is not personal and not secret is written as it is, so a new

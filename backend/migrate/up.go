@@ -186,9 +186,15 @@ func (m *Migrator) refresh(ctx context.Context) error {
 
 // partitions sees to the months to come each time, since months go by without migrations.
 func (m *Migrator) partitions(ctx context.Context) error {
+	err := m.patiently(ctx, "the audit trail's next months", func() error {
+		return m.briefly(ctx, "SELECT gatehouse.prepare_audit_partitions()")
+	})
+	if err != nil {
+		return err
+	}
 	var strays int64
-	if err := m.db.QueryRowContext(ctx, "SELECT gatehouse.prepare_audit_partitions()").Scan(&strays); err != nil {
-		return fmt.Errorf("prepare the audit trail's next months: %w", err)
+	if err := m.db.QueryRowContext(ctx, "SELECT count(*) FROM public.audit_events_default").Scan(&strays); err != nil {
+		return fmt.Errorf("count the audit events without a month: %w", err)
 	}
 	if strays > 0 {
 		m.printf("warning: %d audit events are in audit_events_default, since their months had no partition", strays)
