@@ -31,15 +31,14 @@ insert into users (id, email, first_name, last_name, password_hash) values
 	('u-vic', 'vic@example.test', 'Vic', 'Viewer', 'hash'), ('u-eve', 'eve@example.test', 'Eve', 'Elsewhere', 'hash'),
 	('u-dora', 'dora@example.test', 'Dora', 'Double', 'hash'), ('u-nobody', 'nobody@example.test', 'No', 'Body', 'hash'),
 	('u-twin1', 'twin@example.test', 'Twin', 'One', 'hash'), ('u-twin2', 'TWIN@example.test', 'Twin', 'Two', 'hash');
-insert into organizations (id, name, slug) values ('ours', 'Ours', 'our-slug'), ('theirs', 'Theirs', 'their-slug');
-insert into organization_members (id, organization_id, user_id, role) values
-	('m-olga', 'ours', 'u-olga', 'owner'), ('m-adam', 'ours', 'u-adam', 'admin'), ('m-mia', 'ours', 'u-mia', 'member'),
-	('m-max', 'ours', 'u-max', 'member'), ('m-vic', 'ours', 'u-vic', 'viewer'), ('m-eve', 'theirs', 'u-eve', 'owner'),
-	('m-dora1', 'ours', 'u-dora', 'member'), ('m-dora2', 'theirs', 'u-dora', 'admin');
-update organizations set created_at = '2020-01-01', updated_at = '2020-01-01';
-update organization_members set created_at = '2020-01-01';
+insert into organizations (id, name, slug, created_at, updated_at) values
+	('ours', 'Ours', 'our-slug', '2020-01-01', '2020-01-01'), ('theirs', 'Theirs', 'their-slug', '2020-01-01', '2020-01-01');
+insert into organization_members (id, organization_id, user_id, role, created_at) values
+	('m-olga', 'ours', 'u-olga', 'owner', '2020-01-01'), ('m-adam', 'ours', 'u-adam', 'admin', '2020-01-01'),
+	('m-mia', 'ours', 'u-mia', 'member', '2020-01-01'), ('m-max', 'ours', 'u-max', 'member', '2020-01-01'),
+	('m-vic', 'ours', 'u-vic', 'viewer', '2020-01-01'), ('m-eve', 'theirs', 'u-eve', 'owner', '2020-01-01'),
+	('m-dora1', 'ours', 'u-dora', 'member', '2020-01-01'), ('m-dora2', 'theirs', 'u-dora', 'admin', '2020-01-01');
 update users set created_at = '2020-01-01', updated_at = '2020-01-01';
-update organizations set version = 1;
 insert into permissions (id, feature_area, permission_type) values ('perm-1', 'deals', 'view'), ('perm-2', 'deals', 'edit'), ('perm-3', 'deals', 'delete');
 `
 
