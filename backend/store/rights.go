@@ -87,6 +87,9 @@ func (i *inspection) rights(ctx context.Context) error {
 		}
 		return nil
 	})
+	if err == nil {
+		excess, err = i.borrowed(ctx, excess)
+	}
 	if len(owned) > 0 {
 		i.add("use a login of its own for the backend, that is no member of the owner's role", "the role %s owns tables: %s", quote(i.role), strings.Join(owned, ", "))
 	}
@@ -98,6 +101,22 @@ func (i *inspection) rights(ctx context.Context) error {
 		i.add(fmt.Sprintf("grant them to %s", group), "the role %s lacks rights: %s", quote(i.role), strings.Join(lack, ", "))
 	}
 	return err
+}
+
+// borrowed appends the functions that work with their owner's rights and that the role may call, or put as
+// triggers on tables of its own, although only the way in is for it.
+func (i *inspection) borrowed(ctx context.Context, excess []string) ([]string, error) {
+	err := i.each(ctx, `
+		select proname from pg_proc
+		where pronamespace = 'gatehouse'::regnamespace and prosecdef and proname <> 'enter'
+			and has_function_privilege(oid, 'execute') and not pg_has_role(session_user, proowner, 'member')
+		order by proname`, func(scan scan) error {
+		var function string
+		err := scan(&function)
+		excess = append(excess, "EXECUTE on gatehouse."+function)
+		return err
+	})
+	return excess, err
 }
 
 // secrets refuses a role that can read a secret.
