@@ -19,7 +19,7 @@ type Served struct {
 	Method string // "other" for a word that is no method of HTTP
 	// Route is the pattern of the route, such as "GET /api/clients/{id}"; empty when none matched.
 	Route string
-	// Status is 499 when the client was gone before there was one.
+	// Status is 499 when the client was gone, or the process had to stop, before there was one.
 	Status   int
 	Duration time.Duration
 }
@@ -74,7 +74,11 @@ func (o LogOptions) serve(w http.ResponseWriter, r *http.Request, next http.Hand
 		if *route == "" {
 			*route = inner.Pattern
 		}
-		o.tell(Served{Method: method(r.Method), Route: *route, Status: answer.final(inner), Duration: o.Now().Sub(start)}, id, answer.bytes)
+		status := answer.final(inner)
+		if status == StatusGone && !aborted {
+			answer.giveUp(inner)
+		}
+		o.tell(Served{Method: method(r.Method), Route: *route, Status: status, Duration: o.Now().Sub(start)}, id, answer.bytes)
 		if aborted {
 			panic(http.ErrAbortHandler) // net/http closes the connection, and logs nothing
 		}
@@ -96,8 +100,7 @@ func (o LogOptions) judge(a *answer, r *http.Request, cause any) (abort bool) {
 	if a.status != 0 {
 		return true
 	}
-	clear(a.Header()) // an ETag or a cookie of an answer that was never given
-	a.Header().Set(identity.HeaderRequestID, RequestID(r.Context()))
+	a.discard(r)
 	Problem(a, r, http.StatusInternalServerError, "internal", "Something went wrong here")
 	return false
 }
@@ -174,6 +177,21 @@ func (a *answer) final(r *http.Request) int {
 	default:
 		return http.StatusOK
 	}
+}
+
+// giveUp answers for a handler that ended without an answer because the request's context had. Mostly the
+// client is gone. But where it is the process that must stop, net/http would send 200, and the client would
+// take what was rolled back for done.
+func (a *answer) giveUp(r *http.Request) {
+	a.discard(r)
+	a.Header().Set("Retry-After", "1")
+	Problem(a, r, http.StatusServiceUnavailable, "unavailable", "The request was given up before it was done")
+}
+
+// discard takes back the header of an answer that was never given: its ETag, its cookies.
+func (a *answer) discard(r *http.Request) {
+	clear(a.Header())
+	a.Header().Set(identity.HeaderRequestID, RequestID(r.Context()))
 }
 
 type routeKey struct{}

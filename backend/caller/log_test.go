@@ -91,11 +91,15 @@ func TestLog_statusAndRoute(t *testing.T) {
 			if tc.gone {
 				cancel()
 			}
-			_, got, logs := served(t, tc.handler, request(t, tc.method, "/").WithContext(ctx))
+			w, got, logs := served(t, tc.handler, request(t, tc.method, "/").WithContext(ctx))
 			tc.want.Duration = 3 * time.Second
 			require.Equal(t, tc.want, got)
 			require.Len(t, logs.All(), tc.lines)
 			require.NotContains(t, dump(logs), "CANARY")
+			if tc.gone { // net/http would send 200 for what was rolled back
+				require.Equal(t, http.StatusServiceUnavailable, w.Code)
+				require.Contains(t, w.Body.String(), `"code":"unavailable"`)
+			}
 		})
 	}
 }

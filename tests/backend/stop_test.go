@@ -64,3 +64,23 @@ func TestServe_endsAtOnceBySecondSignal(t *testing.T) {
 	ended(t, b)
 	require.Error(t, (<-request).err)
 }
+
+// What takes longer than 10 s is rolled back, and the process ends in order all the same.
+func TestServe_abandonsWhatTakesTooLong(t *testing.T) {
+	h := newHouse(t)
+	options := h.options()
+	options.DatabaseURL += "&lock_timeout=1h&statement_timeout=1h"
+	b := devstack.BackendForTest(t, options)
+	release := h.hold()
+	defer release()
+	request := h.later(b.URL() + "/api/clients/c1")
+	h.waiting()
+	stopped(t, b, syscall.SIGTERM)
+	ended(t, b)
+	require.Equal(t, 0, b.Process().ExitCode())
+	require.Contains(t, b.Log(), "abandoned")
+	require.NotContains(t, b.Log(), "panic")
+	got := <-request
+	require.NoError(t, got.err)
+	require.Equal(t, http.StatusServiceUnavailable, got.status, "what was rolled back must not look done")
+}
