@@ -25,7 +25,7 @@ func TestPages_oddAddresses(t *testing.T) {
 
 	for path, status := range map[string]int{
 		"/clients/%00": 404, "/clients/%ff": 404, "/clients/%00/edit": 404, "/clients/%ff/delete": 404, "/clients/" + strings.Repeat("x", 5000): 404,
-		"/trash/none": 404, "/trash/0193f000-0000-7000-8000-000000000000": 404, "/trash/rows/clients/%00": 404, "/nothing": 404, "/clients/acme/more": 404, "/assets/none": 404, "/problems/none": 404,
+		"/trash/none": 404, "/trash/0193f000-0000-7000-8000-000000000000": 404, "/trash/rows/clients/%00": 404, "/nothing": 404, "/clients/acme/more": 404, "/assets/none": 404,
 		"/clients?cursor=x": 422, "/trash?cursor=x": 422, "/deals?stage=sold": 400, "/clients?q=%00": 400, "/contacts?clientCompanyId=%ff": 400, "/clients?q=%25_%27%22%5c": 200, "/clients?nothing=1": 200,
 		"/trash?q=%00": 400, "/trash?deletedBy=%00": 400, "/clients?deletion=x&notice=x": 200, "/clients?deletion=0193f000-0000-7000-8000-000000000000": 200,
 	} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
@@ -14,11 +15,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
+	"github.com/gatehouse-proxy/gatehouse/backend/store"
 )
 
 // everyPage are the addresses of all pages for the rows of the world, of each kind.
 func everyPage(w *world) []string {
-	paths := []string{"/", "/settings", "/switch", "/trash", "/problems/live_twin", "/problems/not_found"}
+	paths := []string{"/", "/settings", "/switch", "/trash"}
 	ids := map[string]string{
 		"clients": "acme", "contacts": "ann", "deals": "rocket", "engagements": "launch", "invoices": "inv1", "payments": "pay1",
 		"roles": "r1", "members": "m-mia", "portal-access": "door", "organizations": "o1",
@@ -44,11 +48,8 @@ func TestPages_everyPageToEveryRole(t *testing.T) {
 			a := w.get(person, path)
 			name := fmt.Sprintf("%s as %s", path, person)
 			allowed := []int{http.StatusOK, http.StatusForbidden}
-			if strings.HasPrefix(path, "/problems/") {
-				allowed = append(allowed, http.StatusNotFound)
-			}
 			assert.Contains(t, allowed, a.StatusCode, name)
-			if person == "olga" && !strings.HasPrefix(path, "/problems/") {
+			if person == "olga" {
 				assert.Equal(t, http.StatusOK, a.StatusCode, name)
 			}
 			assert.NoError(t, wellFormed(a.body), name)
@@ -224,4 +225,35 @@ func TestNew_refusesOriginsThatAreNone(t *testing.T) {
 	policy, err := contentPolicy([]string{"https://login.example.com"})
 	require.NoError(t, err)
 	assert.Contains(t, policy, "form-action 'self' https://login.example.com;")
+}
+
+// Every error that the store tells of has its page.
+func TestJudge_hasWordsForEveryCode(t *testing.T) {
+	for _, err := range []error{
+		softdelete.ErrNotFound, softdelete.ErrForbidden, softdelete.ErrVersion, softdelete.ErrNotDeleted, softdelete.ErrTooLarge, softdelete.ErrLastOwner, softdelete.ErrCursor,
+		&softdelete.ConflictError{}, &softdelete.FieldError{}, store.ErrNoAccount, store.ErrAmbiguousAccount, store.ErrNoOrganization, store.ErrClosed, &store.ChooseError{},
+		store.ErrUnavailable, errors.New("another"),
+	} {
+		o := judge(err)
+		text := problemTexts[o.code]
+		assert.NotEmpty(t, text.Title, o.code)
+		assert.NotEmpty(t, text.Text, o.code)
+		assert.GreaterOrEqual(t, o.status, 400)
+	}
+	for _, code := range []string{"cross_origin", "unauthorized", "bad_form", "too_large_form"} {
+		assert.NotEmpty(t, problemTexts[code].Text, code)
+	}
+}
+
+// Who has not signed in, and who cannot be known, sees a page.
+func TestRefuse(t *testing.T) {
+	w := newWorld(t)
+	for status, text := range map[int]string{http.StatusUnauthorized: "You are not signed in", http.StatusServiceUnavailable: "not available for a moment"} {
+		recorder := httptest.NewRecorder()
+		w.pages.Refuse(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/clients", http.NoBody), status)
+		assert.Equal(t, status, recorder.Code)
+		assert.Contains(t, recorder.Body.String(), text)
+		assert.NoError(t, wellFormed(recorder.Body.String()))
+		assert.NotContains(t, recorder.Body.String(), "Sign out")
+	}
 }

@@ -26,44 +26,28 @@ type problemText struct {
 	Href, Link string
 }
 
-// problemTexts are those of pages and of the HTTP interface, whose problem documents point to
-// /problems/CODE.
+// problemTexts are those of pages; those of the HTTP interface, at /problems, speak to who writes programs.
 var problemTexts = map[string]problemText{
-	"not_found":                 {"There is nothing here", "It may have been deleted, or it never existed. What was deleted can be found in the Trash.", "", ""},
-	"forbidden":                 {"Your role does not allow this", "Owners and administrators of the organization may do everything, members change what is their own, and viewers read. Ask one of the owners to do it, or to change your role.", "", ""},
-	"cross_origin":              {"This did not come from our own pages", "Another site asked your browser to change something here, so nothing was done. If you meant to do it, open the page here and do it there.", "", ""},
-	"unauthorized":              {"You are not signed in", "Open the page again and sign in.", "/", "Sign in"},
-	"unavailable":               {"This is not available for a moment", "The database does not answer. Nothing was lost and nothing was changed; please try again shortly.", "", ""},
-	"internal":                  {"Something went wrong here", "It is our mistake, not yours, and nothing was changed. Whoever looks after this site finds the cause by the request's id below.", "", ""},
-	"no_account":                {"There is no account for you here", "You have signed in, but nobody in any organization here has your verified e-mail address. Ask an administrator for an invitation, or sign in as somebody else.", "", ""},
-	"ambiguous_account":         {"More than one account has your address", "We cannot tell which of them is yours. Ask an administrator to give each account an address of its own.", "", ""},
-	"no_organization":           {"You do not belong to an organization", "Your account is there, but no organization has you as a member. Ask an administrator to add you.", "", ""},
-	"choose_organization":       {"Choose an organization", "You belong to several organizations. Say for which one you want to work.", "/switch", "Choose an organization"},
-	"organization_closed":       {"This organization is closed", "One of its owners has closed it. Only an owner can open it again.", "/switch", "Choose another organization"},
-	"conflict":                  {"It cannot be done as things are now", "Something else has changed meanwhile.", "", ""},
-	"restore_conflict":          {"It cannot be brought back as things are now", "Something is in the way, such as another row with the same name, or a parent that is in the Trash itself. The Trash says what.", "/trash", "Open the Trash"},
-	"not_deleted":               {"This is not in the Trash", "It has been brought back already, perhaps by somebody else or in another window.", "/trash", "Open the Trash"},
-	"version_mismatch":          {"Somebody else has changed this", "It has changed since you last looked at it. Look at it again before you change it.", "", ""},
-	"gone":                      {"This is gone for good", "It was deleted permanently and cannot be brought back.", "", ""},
-	"too_large":                 {"That is too much at once", "The deletion would take along more than 20,000 rows. Delete parts of it first.", "", ""},
-	"last_owner":                {"An organization needs an owner", "This is its last one. Make somebody else an owner first.", "/members", "Open the members"},
-	"cascade_not_own":           {"It would take along what is not yours", "Members may delete only what is their own, with all that goes along. Ask an administrator to do it.", "", ""},
-	"reference_not_found":       {"Something that was chosen is not there", "It may have been deleted meanwhile. Choose another one.", "", ""},
-	"validation":                {"Something cannot be saved as it was written", "The answer says which of the fields, and why.", "", ""},
-	"duplicate":                 {"There is one like it already", "Among live rows it has to be the only one of its name.", "", ""},
-	"use_cursor":                {"Too far back for page numbers", "Pages by number reach 10,000 rows. Go on from the last page by its cursor, or search.", "", ""},
-	"bad_cursor":                {"This page of the list is not known", "Its address is incomplete, or of another list. Begin at the newest.", "", ""},
-	"precondition_required":     {"The version is missing", "This cannot be undone, so the request must say which version of the row it has seen, by If-Match.", "", ""},
-	"confirmation_mismatch":     {"The confirmation does not match", "Type the name exactly as it is shown.", "", ""},
-	"reauthentication_required": {"Please sign in again", "This cannot be undone, so it needs a sign-in of the last five minutes.", "", ""},
-	"retained":                  {"This has to be kept for now", "Financial and contract records are kept for seven years from their deletion.", "", ""},
-	"held":                      {"A legal hold covers this", "It can be deleted for good when the hold is lifted.", "", ""},
-	"idempotency_conflict":      {"The key was used for something else", "An Idempotency-Key belongs to one request for a day. Use a new one.", "", ""},
-	"method_not_allowed":        {"That is not how this works", "The address is right, the method is not.", "", ""},
-	"bad_request":               {"The request cannot be read", "It has a member, a parameter or a form that is not known here.", "", ""},
-	"bad_form":                  {"The form cannot be read", "What your browser has sent is not a form that we know. Go back and try again.", "", ""},
-	"too_large_form":            {"That is too much text", "A form may send one megabyte in all. Go back and shorten it.", "", ""},
-	"too_many_requests":         {"Too many requests", "Wait a moment and try again.", "", ""},
+	"not_found":           {"There is nothing here", "It may have been deleted, or it never existed. What was deleted can be found in the Trash.", "", ""},
+	"forbidden":           {"Your role does not allow this", "Owners and administrators of the organization may do everything, members change what is their own, and viewers read. Ask one of the owners to do it, or to change your role.", "", ""},
+	"cross_origin":        {"This did not come from our own pages", "Another site asked your browser to change something here, so nothing was done. If you meant to do it, open the page here and do it there.", "", ""},
+	"unauthorized":        {"You are not signed in", "Open the page again and sign in.", "/", "Sign in"},
+	"unavailable":         {"This is not available for a moment", "The database does not answer. Nothing was lost and nothing was changed; please try again shortly.", "", ""},
+	"internal":            {"Something went wrong here", "It is our mistake, not yours, and nothing was changed. Whoever looks after this site finds the cause by the request's id below.", "", ""},
+	"no_account":          {"There is no account for you here", "You have signed in, but nobody in any organization here has your verified e-mail address. Ask an administrator for an invitation, or sign in as somebody else.", "", ""},
+	"ambiguous_account":   {"More than one account has your address", "We cannot tell which of them is yours. Ask an administrator to give each account an address of its own.", "", ""},
+	"no_organization":     {"You do not belong to an organization", "Your account is there, but no organization has you as a member. Ask an administrator to add you.", "", ""},
+	"choose_organization": {"Choose an organization", "You belong to several organizations. Say for which one you want to work.", "/switch", "Choose an organization"},
+	"organization_closed": {"This organization is closed", "One of its owners has closed it. Only an owner can open it again.", "/switch", "Choose another organization"},
+	"restore_conflict":    {"It cannot be brought back as things are now", "Something is in the way, such as another row with the same name, or a parent that is in the Trash itself. The Trash says what.", "/trash", "Open the Trash"},
+	"not_deleted":         {"This is not in the Trash", "It has been brought back already, perhaps by somebody else or in another window.", "/trash", "Open the Trash"},
+	"version_mismatch":    {"Somebody else has changed this", "It has changed since you last looked at it. Look at it again before you change it.", "", ""},
+	"too_large":           {"That is too much at once", "The deletion would take along more than 20,000 rows. Delete parts of it first.", "", ""},
+	"last_owner":          {"An organization needs an owner", "This is its last one. Make somebody else an owner first.", "/members", "Open the members"},
+	"bad_cursor":          {"This page of the list is not known", "Its address is incomplete, or of another list. Begin at the newest.", "", ""},
+	"bad_request":         {"The request cannot be read", "It has a member, a parameter or a form that is not known here.", "", ""},
+	"bad_form":            {"The form cannot be read", "What your browser has sent is not a form that we know. Go back and try again.", "", ""},
+	"too_large_form":      {"That is too much text", "A form may send one megabyte in all. Go back and shorten it.", "", ""},
 }
 
 // judge says what an error of the store means to a person.
@@ -171,15 +155,4 @@ func fieldsOf(r *http.Request) []field {
 	}
 	sort.SliceStable(fields, func(i, j int) bool { return fields[i].Name < fields[j].Name })
 	return fields
-}
-
-// explain is the page that a problem document's type points to.
-func (p *Pages) explain(w http.ResponseWriter, r *http.Request) {
-	text, ok := problemTexts[r.PathValue("code")]
-	if !ok {
-		p.odd(w, r, oddity{http.StatusNotFound, "not_found"})
-		return
-	}
-	f := frame{Title: text.Title, Auth: p.auth}
-	p.send(w, r, f, view{look: "problem", title: text.Title, body: problemPage{problemText: text}})
 }

@@ -114,7 +114,6 @@ func (p *Pages) routes() http.Handler {
 	mux.HandleFunc("POST /ui/trash/restore", p.restoreMany)
 	mux.HandleFunc("POST /ui/trash/{deletion}/restore", p.restore)
 	mux.HandleFunc("GET /ui/", seeInstead)
-	mux.HandleFunc("GET /problems/{code}", p.explain)
 	mux.HandleFunc("GET /assets/{name}", p.assets.serve)
 	mux.HandleFunc("GET /favicon.ico", p.assets.favicon)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.fail(w, r, softdelete.ErrNotFound) })

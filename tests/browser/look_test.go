@@ -26,7 +26,7 @@ func TestPages_everyLook(t *testing.T) {
 		{"client-new", "/new/clients"}, {"client-delete", "/clients/c2/delete"}, {"client-long", "/clients/c28"}, {"client-long-delete", "/clients/c28/delete"}, {"contact-long-edit", "/contacts/k20/edit"}, {"contacts", "/contacts"}, {"contact", "/contacts/k1"}, {"contact-new", "/new/contacts?clientCompanyId=c1"}, {"deals", "/deals"}, {"deals-of-client", "/deals?clientCompanyId=c2&stage=won"}, {"deal", "/deals/d2"},
 		{"deal-edit", "/deals/d2/edit"}, {"engagement", "/engagements/e1"}, {"invoices", "/invoices"}, {"invoice", "/invoices/i2"}, {"invoice-edit", "/invoices/i2/edit"}, {"invoice-new", "/new/invoices"},
 		{"members", "/members"}, {"member", "/members/m3"}, {"tasks", "/tasks"}, {"portal-access", "/portal-access"}, {"settings", "/settings"}, {"settings-edit", "/organizations/north/edit"}, {"close", "/organizations/north/delete"},
-		{"trash", "/trash"}, {"deletion", "deletion"}, {"trashed", "/trash/rows/clients/c3"}, {"switch", "/switch"}, {"absent", "/clients/absent"}, {"problem", "/problems/restore_conflict"},
+		{"trash", "/trash"}, {"deletion", "deletion"}, {"trashed", "/trash/rows/clients/c3"}, {"switch", "/switch"}, {"absent", "/clients/absent"},
 	}
 	b.visit("/trash")
 	deletion := strings.TrimPrefix(b.attribute(`a[href^="/trash/"]:not([href*="?"])`, "href"), s.url)

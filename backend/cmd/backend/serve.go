@@ -131,18 +131,20 @@ func (s *server) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("IDENTITY_ISSUER, IDENTITY_AUDIENCE: %w", err)}
 	}
-	verify := caller.Verify(caller.Options{Verifier: verifier, Logger: s.logger.Named("identity")})
+	who := caller.Options{Verifier: verifier, Logger: s.logger.Named("identity")}
+	verify := caller.Verify(who)
 	api := httpapi.New(httpapi.Options{Store: s.store, Logger: s.logger.Named("api"), Verify: verify, Stopping: s.stopping.Load})
 	pages, err := web.New(web.Options{Store: s.store, Logger: s.logger.Named("web"), SignOut: s.signOut})
 	if err != nil {
 		return nil, err
 	}
+	who.Refuse = pages.Refuse // people are told on a page
 	return caller.Log(caller.LogOptions{
 		Logger: s.logger.Named("access"), Observe: s.metrics.observe,
 		Quiet: func(route string) bool {
 			return strings.HasSuffix(route, "/health") || strings.HasSuffix(route, "/ready")
 		},
-	})(fork{api: api, pages: verify(pages)}), nil
+	})(fork{api: api, pages: caller.Verify(who)(pages)}), nil
 }
 
 // fork sends requests to the API or to the pages by their path as it came. An http.ServeMux would clean
