@@ -115,8 +115,15 @@ func (e *Entity) sound() error {
 			return fmt.Errorf("%s is secret, and must not be shown", f.Column)
 		}
 	}
-	for _, column := range slices.Concat(e.Label, []string{e.Sort}) {
-		if !slices.Contains(columns, column) {
+	named := slices.Concat(e.Label, []string{e.Sort}, e.Unique)
+	if e.Membership {
+		named = append(named, "user_id", "role")
+	}
+	if e.Revoke.Column != "" {
+		named = append(named, e.Revoke.Column)
+	}
+	for _, column := range named {
+		if !slices.Contains(columns, column) && column != "organization_id" {
 			return fmt.Errorf("there is no field of column %q", column)
 		}
 	}

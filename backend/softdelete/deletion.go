@@ -92,14 +92,17 @@ type Conflict struct {
 	// Code is "live_twin", "parent_deleted" or "purged".
 	Code string
 	Kind string
-	ID   string
+	// ID is the row's; empty for purged ones, of which there is one conflict a kind: nothing knows any more
+	// which they were.
+	ID string
 	// Label is the trashed row's.
 	Label string
 	// Key are the JSON names of the unique key, Twin the live row that has it; nil when the caller may
 	// not see it.
 	Key  []string
 	Twin *Ref
-	// Parent is the trashed parent, DeletionID the deletion that has it.
+	// Parent is the trashed parent, DeletionID the deletion that has it. The parent has no label, and the
+	// deletion is uuid.Nil, when the caller may not see that deletion.
 	Parent     *Ref
 	DeletionID uuid.UUID
 }

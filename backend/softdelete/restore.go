@@ -42,6 +42,9 @@ func (d *Deletions) RestoreRow(ctx context.Context, tx *Tx, e *Entity, id string
 	if err != nil {
 		return Outcome{}, err
 	}
+	if e.ManagersOnly && !tx.Role.Manages() {
+		return Outcome{}, ErrForbidden
+	}
 	chosen, err := tx.subtree(ctx, e, id, row)
 	if err != nil {
 		return Outcome{}, err
