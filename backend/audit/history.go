@@ -83,11 +83,7 @@ func History(ctx context.Context, tx *softdelete.Tx, e *softdelete.Entity, id st
 		return Page{}, err
 	}
 	for _, row := range rows {
-		told, err := row.tell(e, opened)
-		if err != nil {
-			return Page{}, err
-		}
-		page.Events = append(page.Events, told)
+		page.Events = append(page.Events, row.tell(e, opened))
 	}
 	return page, nil
 }
@@ -107,7 +103,7 @@ type event struct {
 }
 
 // tell puts the personal values back in, as far as their envelopes are there.
-func (ev event) tell(e *softdelete.Entity, opened map[place]json.RawMessage) (Event, error) {
+func (ev event) tell(e *softdelete.Entity, opened map[place]json.RawMessage) Event {
 	told := Event{
 		ID: ev.ID, OccurredAt: ev.OccurredAt, Action: ev.Action, RequestID: ev.RequestID, DeletionID: ev.DeletionID,
 		Actor: softdelete.Person{ID: ev.ActorID, Name: ev.ActorName}, Changes: map[string]Change{},
@@ -126,7 +122,7 @@ func (ev event) tell(e *softdelete.Entity, opened map[place]json.RawMessage) (Ev
 		}
 		told.Changes[nameOf(e, column)] = change
 	}
-	return told, nil
+	return told
 }
 
 func personal(e *softdelete.Entity, column string) bool {

@@ -207,6 +207,7 @@ func (a *api) explain(ctx context.Context, op *operation, err error) *problem {
 	if p := problemOf(err); p != nil {
 		return p
 	}
-	a.logger.Error("request failed", zap.String("request_id", caller.RequestID(ctx)), zap.String("route", op.route()), zap.Error(err))
+	a.logger.Error("request failed", zap.String("request_id", caller.RequestID(ctx)), zap.String("route", op.route()),
+		zap.String("error", store.Loggable(err)))
 	return fail("internal")
 }

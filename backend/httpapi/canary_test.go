@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -116,7 +117,9 @@ func bodiesWithCanary(op *operation) []string {
 // TestExplain_tellsOnlyWhatIsOurs lets the layers below fail with a canary in their errors.
 func TestExplain_tellsOnlyWhatIsOurs(t *testing.T) {
 	f := newFixture(t)
-	f.db.err = &canaryError{}
+	core, logs := observer.New(zapcore.DebugLevel)
+	f.logger = zap.New(core)
+	f.db.err = fmt.Errorf("read a row: %w", &canaryError{})
 	for _, op := range f.operations {
 		if op.public {
 			continue
@@ -131,6 +134,14 @@ func TestExplain_tellsOnlyWhatIsOurs(t *testing.T) {
 		w := f.ask(t, op.method, strings.ReplaceAll(op.path, "{id}", uuidText), body)
 		if strings.Contains(w.Body.String(), canary) {
 			t.Errorf("%s answers %s", op.route(), w.Body)
+		}
+	}
+	if logs.Len() == 0 {
+		t.Error("nothing is logged")
+	}
+	for _, entry := range logs.All() {
+		if told := fmt.Sprint(entry.ContextMap()); strings.Contains(told, canary) || !strings.Contains(told, "read a row: *httpapi.canaryError") {
+			t.Errorf("%q is logged with %s", entry.Message, told)
 		}
 	}
 	p := fieldProblem(&softdelete.FieldError{Fields: []softdelete.FieldProblem{{Name: canary, Code: "unknown"}}})

@@ -152,7 +152,7 @@ func TestDeletions_tooLarge(t *testing.T) {
 	w.as("olga", "GET", "/api/clients/c1", nil).is(http.StatusOK)
 }
 
-func TestDeletions_ofTheOrganisation(t *testing.T) {
+func TestDeletions_ofTheOrganization(t *testing.T) {
 	w := newWorld(t)
 	w.family("ours", "u-mia", "a")
 	w.as("mia", "DELETE", "/api/organizations/ours", nil).is(http.StatusForbidden, "forbidden")

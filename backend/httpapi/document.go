@@ -18,12 +18,12 @@ import (
 )
 
 // about is what the document says first.
-const about = `The records of an organisation, their deletions and their Trash.
+const about = `The records of an organization, their deletions and their Trash.
 
 Requests are read strictly: unknown, repeated and differently cased members and parameters are refused, and so is text that is not Unicode.
 Problems are documents of RFC 9457 whose type is a page about the code; they never repeat what was sent.
 
-**Organisation.** A person of several organisations chooses one by the header Gatehouse-Organization. Ids of other organisations do not exist.
+**Organization.** A person of several organizations chooses one by the header Gatehouse-Organization. Ids of other organizations do not exist.
 
 **Lists** are the newest first. page counts and goes up to the first 10,000 rows; nextCursor goes on from any page, for ever.
 
@@ -92,7 +92,7 @@ func (a *api) describe(op *operation) {
 
 // parameterHeaders are the headers that operations take, by the name of their component.
 var parameterHeaders = map[string]*huma.Param{
-	"Organization":   {Name: caller.HeaderOrganization, Description: "The id or the slug of the organisation; needed by a person of several."},
+	"Organization":   {Name: caller.HeaderOrganization, Description: "The id or the slug of the organization; needed by a person of several."},
 	"IfMatch":        {Name: "If-Match", Description: "The ETag that the row must have, or *."},
 	"IdempotencyKey": {Name: "Idempotency-Key", Description: "1 to 200 visible ASCII characters; what a request with it does is done once in 24 hours."},
 }

@@ -138,7 +138,7 @@ func TestIsolation_foreignIsAbsent(t *testing.T) {
 	}
 	t.Logf("%d cases", cases)
 	if after := w.snapshot("theirs"); after != before {
-		t.Errorf("the other organisation has changed:\n%s\nbefore:\n%s", after, before)
+		t.Errorf("the other organization has changed:\n%s\nbefore:\n%s", after, before)
 	}
 
 	// What is about no single row.
@@ -161,7 +161,7 @@ func TestIsolation_foreignIsAbsent(t *testing.T) {
 		}
 	}
 	if after := w.snapshot("theirs"); after != before {
-		t.Error("the other organisation has changed")
+		t.Error("the other organization has changed")
 	}
 }
 
@@ -190,7 +190,7 @@ func parallel[T any](all []T, f func(T)) {
 	workers.Wait()
 }
 
-// snapshot is everything that the database has of an organisation.
+// snapshot is everything that the database has of an organization.
 func (w *world) snapshot(organization string) string {
 	var rows []string
 	for _, e := range store.Entities {
@@ -250,7 +250,7 @@ func searched(e *softdelete.Entity) bool {
 	return slices.ContainsFunc(e.Fields, func(f *softdelete.Field) bool { return f.Search })
 }
 
-// ours fails the test when a list has a row of another organisation.
+// ours fails the test when a list has a row of another organization.
 func ours(t *testing.T, op *operation, r reply) {
 	t.Helper()
 	rows, _ := r.at("data").([]any)
@@ -305,7 +305,7 @@ func TestIsolation_creations(t *testing.T) {
 		}
 	}
 	if after := w.snapshot("theirs"); after != before {
-		t.Error("the other organisation has changed")
+		t.Error("the other organization has changed")
 	}
 }
 

@@ -34,7 +34,7 @@ type operation struct {
 
 	// public operations need nobody to be signed in.
 	public bool
-	// closed operations also serve the owner of an organisation that is trashed.
+	// closed operations also serve the owner of an organization that is trashed.
 	closed bool
 
 	// Exactly one of these serves: in a transaction that may not write, in one that may, by itself, or

@@ -14,23 +14,23 @@ const settingsPath = "/api/organizations/settings"
 
 // signedIn is who is asking, and where they may go.
 type signedIn struct {
-	// ID is null as long as no organisation is chosen.
-	ID            *string            `json:"id" doc:"Null as long as no organisation is chosen."`
+	// ID is null as long as no organization is chosen.
+	ID            *string            `json:"id" doc:"Null as long as no organization is chosen."`
 	Email         string             `json:"email" doc:"As the identity provider has verified it."`
 	Name          string             `json:"name"  doc:"As the identity provider says it."`
 	Organization  *store.Membership  `json:"organization" doc:"The one that requests like this one are for; null as long as none is chosen."`
 	Organizations []store.Membership `json:"organizations" doc:"All that one may choose."`
 }
 
-// ownOperations are about the person who asks, and their organisation.
+// ownOperations are about the person who asks, and their organization.
 func (a *api) ownOperations() []*operation {
 	settings := store.Organizations
 	n := namesOf(settings)
 	operations := []*operation{
 		{
 			method: http.MethodGet, path: "/api/auth/user", name: "getSignedIn", tag: "You",
-			summary:     "Who is signed in, and which organisations they may choose",
-			description: "Also answers a person of several organisations who has chosen none.",
+			summary:     "Who is signed in, and which organizations they may choose",
+			description: "Also answers a person of several organizations who has chosen none.",
 			answers:     a.schemaOf(signedIn{}), closed: true,
 			serves: a.getSignedIn,
 		},
@@ -45,7 +45,7 @@ func (a *api) ownOperations() []*operation {
 		},
 		{
 			method: http.MethodGet, path: settingsPath, name: "getSettings", tag: settings.Plural,
-			summary: "Read the organisation's settings",
+			summary: "Read the organization's settings",
 			answers: ref(n.one), tagged: true,
 			reads: func(ctx context.Context, tx *softdelete.Tx, c *call) (*answer, error) {
 				c.id = tx.Organization
@@ -54,7 +54,7 @@ func (a *api) ownOperations() []*operation {
 		},
 		{
 			method: http.MethodGet, path: "/api/dashboard/stats", name: "getStats", tag: "You",
-			summary: "Counts and sums of the organisation's live rows",
+			summary: "Counts and sums of the organization's live rows",
 			answers: a.schemaOf(store.Figures{}),
 			reads: func(ctx context.Context, tx *softdelete.Tx, _ *call) (*answer, error) {
 				figures, err := store.Dashboard(ctx, tx)

@@ -59,7 +59,7 @@ func TestOwn_settingsAndStats(t *testing.T) {
 	settings := w.as("vic", "GET", "/api/organizations/settings", nil).is(http.StatusOK).has("id", "ours", "currency", "USD")
 	same := w.as("vic", "GET", "/api/organizations/ours", nil).is(http.StatusOK)
 	if settings.Body.String() != same.Body.String() || settings.Header().Get("ETag") != same.Header().Get("ETag") {
-		t.Errorf("settings\n%s\norganisation\n%s", settings.Body, same.Body)
+		t.Errorf("settings\n%s\norganization\n%s", settings.Body, same.Body)
 	}
 	w.as("mia", "PATCH", "/api/organizations/settings", `{"currency":"EUR"}`).is(http.StatusForbidden, "forbidden")
 	w.as("adam", "PUT", "/api/organizations/settings", `{"currency":"EUR"}`, "If-Match", settings.Header().Get("ETag")).is(http.StatusOK).has("currency", "EUR", "version", "2")

@@ -22,7 +22,7 @@ type problem struct {
 
 	// Errors are the parts that the problem has.
 	Errors []problemPart `json:"errors,omitempty"`
-	// Choices are the caller's own organisations, of choose_organization.
+	// Choices are the caller's own organizations, of choose_organization.
 	Choices []store.Membership `json:"choices,omitempty"`
 	// Preview is what was too large.
 	Preview *previewBody `json:"preview,omitempty"`

@@ -9,9 +9,9 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/backend/store"
 )
 
-// TestRoles_onOnesOwnOrganisation asks every route about a row, as every role, for a row of the own
-// organisation that mia has made: what is allowed follows from the declarations.
-func TestRoles_onOnesOwnOrganisation(t *testing.T) {
+// TestRoles_onOnesOwnOrganization asks every route about a row, as every role, for a row of the own
+// organization that mia has made: what is allowed follows from the declarations.
+func TestRoles_onOnesOwnOrganization(t *testing.T) {
 	w := newWorld(t)
 	w.family("ours", "u-mia", "own")
 	cases := 0
@@ -30,7 +30,7 @@ func TestRoles_onOnesOwnOrganisation(t *testing.T) {
 		path := strings.ReplaceAll(op.path, "{id}", id)
 		for _, person := range matrixPeople {
 			if p.entity.Root && p.verb == "delete" && person != "vic" && person != "mia" && person != "max" {
-				continue // TestDeletions_ofTheOrganisation
+				continue // TestDeletions_ofTheOrganization
 			}
 			cases++
 			want := allowed(p, person)

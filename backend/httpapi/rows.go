@@ -123,7 +123,7 @@ func limit(c *call) int {
 // listParameters are those that a list of the entity takes.
 func listParameters(e *softdelete.Entity) []*huma.Param {
 	parameters := []*huma.Param{
-		query("search", "Only rows that have this text in one of their searched fields.", &huma.Schema{Type: huma.TypeString, MaxLength: new(200)}),
+		query("search", "Only rows that have this text in one of their searched fields.", &huma.Schema{Type: huma.TypeString, MaxLength: new(softdelete.MaxSearch)}),
 		limitParameter(),
 		cursorParameter(),
 		query("page", "A page of limit rows, counted from 1, within the first 10,000 rows; with a total. Not together with cursor.",

@@ -84,7 +84,7 @@ func TestRead_refusesWhatIsNotDeclared(t *testing.T) {
 		{name: "unknown member", method: "POST", target: "/api/clients", body: `{"name":"A","colour":"red","size":1}`, code: "invalid_body", parts: "body unknown"},
 		{name: "member of the wrong case", method: "POST", target: "/api/clients", body: `{"Name":"A"}`, code: "invalid_body", parts: "body unknown, body.name required"},
 		{name: "column's name", method: "POST", target: "/api/contacts", body: `{"first_name":"A","firstName":"A","lastName":"B"}`, code: "invalid_body", parts: "body unknown"},
-		{name: "organisation", method: "POST", target: "/api/clients", body: `{"name":"A","organizationId":"o2"}`, code: "invalid_body", parts: "body.organizationId read_only"},
+		{name: "organization", method: "POST", target: "/api/clients", body: `{"name":"A","organizationId":"o2"}`, code: "invalid_body", parts: "body.organizationId read_only"},
 		{name: "what the database sets", method: "PATCH", target: "/api/clients/c1", body: `{"id":"x","version":1,"createdBy":"u","createdAt":"2020-01-01T00:00:00Z"}`, code: "invalid_body", parts: "body.createdAt read_only, body.createdBy read_only, body.id read_only, body.version read_only"},
 		{name: "what deletes", method: "PATCH", target: "/api/clients/c1", body: `{"deletedAt":null}`, code: "invalid_body", parts: "body unknown"},
 		{name: "secret", method: "PATCH", target: "/api/invitations/i1", body: `{"token":"x"}`, code: "invalid_body", parts: "body unknown"},
@@ -114,7 +114,7 @@ func TestRead_refusesWhatIsNotDeclared(t *testing.T) {
 		{name: "for good", method: "DELETE", target: "/api/clients/c1/permanent", code: "not_found"},
 		{name: "unknown problem", target: "/problems/nonsense", code: "not_found"},
 		{name: "method", method: "DELETE", target: "/api/clients", code: "method_not_allowed"},
-		{name: "create an organisation", method: "POST", target: "/api/organizations", body: `{"name":"A","slug":"a"}`, code: "method_not_allowed"},
+		{name: "create an organization", method: "POST", target: "/api/organizations", body: `{"name":"A","slug":"a"}`, code: "method_not_allowed"},
 		{name: "a word for a method", method: "FROB", target: "/api/clients", code: "method_not_allowed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -30,7 +30,7 @@ func (a *api) trashOperations() []*operation {
 			query: []*huma.Param{
 				kind("Only deletions of a row of this kind."),
 				query("deletedBy", "Only what this user deleted.", &huma.Schema{Type: huma.TypeString, MaxLength: new(maxID)}),
-				query("search", "Only deletions of a row that has this text in its label.", &huma.Schema{Type: huma.TypeString, MaxLength: new(200)}),
+				query("search", "Only deletions of a row that has this text in its label.", &huma.Schema{Type: huma.TypeString, MaxLength: new(softdelete.MaxSearch)}),
 				limitParameter(), cursorParameter(),
 			},
 			answers: listSchema(a.schemaOf(deletionBody{}), false), problems: []string{"forbidden"},

@@ -23,7 +23,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
-// people are two organisations: ours with somebody in each role, and theirs. Dora belongs to both, nobody to none.
+// people are two organizations: ours with somebody in each role, and theirs. Dora belongs to both, nobody to none.
 const people = `
 insert into users (id, email, first_name, last_name, password_hash) values
 	('u-olga', 'olga@example.test', 'Olga', 'Owner', 'hash'), ('u-adam', 'adam@example.test', 'Adam', 'Admin', 'hash'),
@@ -220,7 +220,7 @@ func (r reply) ids() string {
 	return strings.Join(ids, " ")
 }
 
-// family inserts one row of every kind but organisations and members, owned by a user, with ids <prefix>-<kind>;
+// family inserts one row of every kind but organizations and members, owned by a user, with ids <prefix>-<kind>;
 // each refers to those before it.
 func (w *world) family(organization, owner, prefix string) {
 	w.t.Helper()

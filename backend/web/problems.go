@@ -98,7 +98,7 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	o := judge(err)
 	if o.status == http.StatusInternalServerError {
-		p.logger.Error("a page failed", zap.Error(err), zap.String("request_id", caller.RequestID(r.Context())))
+		p.logger.Error("a page failed", zap.String("error", store.Loggable(err)), zap.String("request_id", caller.RequestID(r.Context())))
 	}
 	var choose *store.ChooseError
 	if errors.As(err, &choose) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
