@@ -28,7 +28,7 @@ as $$
 $$;
 -- +goose StatementEnd
 
--- The organisation and the person that a transaction acts for. Nobody has said: null, which equals nothing.
+-- The organization and the person that a transaction acts for. Nobody has said: null, which equals nothing.
 -- +goose StatementBegin
 create function gatehouse.organization() returns varchar
     language sql stable parallel safe

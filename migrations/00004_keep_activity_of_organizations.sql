@@ -1,4 +1,4 @@
--- An organisation that is removed no longer takes its rows of activity_events along: they stand in its way.
+-- An organization that is removed no longer takes its rows of activity_events along: they stand in its way.
 -- Locks: ACCESS EXCLUSIVE on activity_events and organizations, for a change of the catalogue.
 
 -- +goose Up

@@ -1,4 +1,4 @@
--- The four tables that knew their organisation only through their parent get to know it themselves.
+-- The four tables that knew their organization only through their parent get to know it themselves.
 -- Locks: ACCESS EXCLUSIVE on milestones, messages, payments and role_permissions in turn, for a change of the catalogue.
 
 -- +goose NO TRANSACTION

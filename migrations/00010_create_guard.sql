@@ -13,7 +13,7 @@ as $$
 begin
     raise exception using
         errcode = 'foreign_key_violation',
-        message = format('%s.%s refers to no live row of the same organisation', child, key),
+        message = format('%s.%s refers to no live row of the same organization', child, key),
         schema = 'public', table = child, column = key, constraint = format('%s_%s_live', child, key);
 end
 $$;

@@ -1,5 +1,5 @@
--- No row refers to one that is trashed or of another organisation, and no row changes its id or its organisation.
--- The organisation is filled in from the parent where it is missing, so that rows that come from now on have one.
+-- No row refers to one that is trashed or of another organization, and no row changes its id or its organization.
+-- The organization is filled in from the parent where it is missing, so that rows that come from now on have one.
 -- Locks: SHARE ROW EXCLUSIVE on each of the 25 tables in turn, for a change of the catalogue.
 
 -- +goose NO TRANSACTION

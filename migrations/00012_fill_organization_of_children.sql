@@ -1,6 +1,6 @@
--- Rows from before migration 11 get the organisation of their parent, a thousand at a time.
+-- Rows from before migration 11 get the organization of their parent, a thousand at a time.
 -- A batch takes only rows that nobody else has locked and comes back for the others, so it waits for nobody while
--- others wait for it. Resumes where it was: a row that has its organisation is not touched again.
+-- others wait for it. Resumes where it was: a row that has its organization is not touched again.
 -- Locks: ROW EXCLUSIVE on milestones, messages, payments and role_permissions, and row locks for the length of a batch.
 
 -- +goose NO TRANSACTION

@@ -1,4 +1,4 @@
--- Every row of the four tables has an organisation. The check is proved while writers go on; NOT NULL then believes it.
+-- Every row of the four tables has an organization. The check is proved while writers go on; NOT NULL then believes it.
 -- Locks: ACCESS EXCLUSIVE on each of the four tables in turn, for changes of the catalogue; between them SHARE UPDATE
 -- EXCLUSIVE while the table is read.
 

@@ -1,4 +1,4 @@
--- Who is asking, and for which organisation: the one way into a scope.
+-- Who is asking, and for which organization: the one way into a scope.
 -- Locks: none on existing tables.
 
 -- +goose Up
@@ -62,14 +62,14 @@ end
 $$;
 -- +goose StatementEnd
 
--- enter finds the person, then the organisation that the request wishes (its id or slug; '' for the only one), and
+-- enter finds the person, then the organization that the request wishes (its id or slug; '' for the only one), and
 -- sets the transaction's scope when a live membership says so. Statuses:
 --   ok                   the scope is set
 --   no_account           no user has the identity or its verified e-mail address
 --   ambiguous_account    several users have the address, in upper and lower case
 --   no_organization      the person belongs to none
 --   choose_organization  to several, and wished for none: choices says which
---   not_found            no live membership in what was wished for, or no such organisation
+--   not_found            no live membership in what was wished for, or no such organization
 --   organization_closed  it is in the trash; the scope is set for its owner alone
 -- Whatever scope the transaction had is gone before anything is looked up.
 -- +goose StatementBegin

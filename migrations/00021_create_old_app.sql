@@ -1,4 +1,4 @@
--- What lets the old app work on beside the backend, under a role of its own: it sees live rows of all organisations,
+-- What lets the old app work on beside the backend, under a role of its own: it sees live rows of all organizations,
 -- and what it deletes is marked as deleted. Nothing is installed here: `backend migrate up --old-role` does that.
 -- Locks: none on existing tables.
 
@@ -20,7 +20,7 @@ as $$
 $$;
 -- +goose StatementEnd
 
--- trash_tree marks a row and what belongs to it as one deletion: a statement a table, parents first. An organisation
+-- trash_tree marks a row and what belongs to it as one deletion: a statement a table, parents first. An organization
 -- is a gate: it takes nothing along. What a deletion destroys, it destroys: tokens, and pending invitations.
 -- +goose StatementBegin
 create function gatehouse.trash_tree(root_table text, root_id varchar, organization varchar, actor varchar) returns uuid

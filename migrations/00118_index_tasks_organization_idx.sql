@@ -1,4 +1,4 @@
--- The rows of tasks of an organisation, trashed or not, are found without reading the table.
+-- The rows of tasks of an organization, trashed or not, are found without reading the table.
 -- Locks: SHARE UPDATE EXCLUSIVE on tasks; readers and writers go on.
 
 -- +goose NO TRANSACTION

@@ -1,4 +1,4 @@
--- The rows of invoice_schedules of an organisation, trashed or not, are found without reading the table.
+-- The rows of invoice_schedules of an organization, trashed or not, are found without reading the table.
 -- Locks: SHARE UPDATE EXCLUSIVE on invoice_schedules; readers and writers go on.
 
 -- +goose NO TRANSACTION

@@ -1,4 +1,4 @@
--- The rows of client_portal_access of an organisation, trashed or not, are found without reading the table.
+-- The rows of client_portal_access of an organization, trashed or not, are found without reading the table.
 -- Locks: SHARE UPDATE EXCLUSIVE on client_portal_access; readers and writers go on.
 
 -- +goose NO TRANSACTION

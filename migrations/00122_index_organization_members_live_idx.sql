@@ -1,4 +1,4 @@
--- Lists of organization_members: the newest live rows of an organisation.
+-- Lists of organization_members: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on organization_members; readers and writers go on.
 
 -- +goose NO TRANSACTION

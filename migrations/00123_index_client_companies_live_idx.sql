@@ -1,4 +1,4 @@
--- Lists of client_companies: the newest live rows of an organisation.
+-- Lists of client_companies: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on client_companies; readers and writers go on.
 
 -- +goose NO TRANSACTION

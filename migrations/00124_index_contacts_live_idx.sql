@@ -1,4 +1,4 @@
--- Lists of contacts: the newest live rows of an organisation.
+-- Lists of contacts: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on contacts; readers and writers go on.
 
 -- +goose NO TRANSACTION

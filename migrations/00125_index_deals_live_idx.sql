@@ -1,4 +1,4 @@
--- Lists of deals: the newest live rows of an organisation.
+-- Lists of deals: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on deals; readers and writers go on.
 
 -- +goose NO TRANSACTION

@@ -1,4 +1,4 @@
--- Lists of proposals: the newest live rows of an organisation.
+-- Lists of proposals: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on proposals; readers and writers go on.
 
 -- +goose NO TRANSACTION

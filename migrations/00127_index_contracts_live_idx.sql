@@ -1,4 +1,4 @@
--- Lists of contracts: the newest live rows of an organisation.
+-- Lists of contracts: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on contracts; readers and writers go on.
 
 -- +goose NO TRANSACTION

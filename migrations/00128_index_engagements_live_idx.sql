@@ -1,4 +1,4 @@
--- Lists of engagements: the newest live rows of an organisation.
+-- Lists of engagements: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on engagements; readers and writers go on.
 
 -- +goose NO TRANSACTION

@@ -1,4 +1,4 @@
--- Lists of project_templates: the newest live rows of an organisation.
+-- Lists of project_templates: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on project_templates; readers and writers go on.
 
 -- +goose NO TRANSACTION

@@ -1,4 +1,4 @@
--- Lists of projects: the newest live rows of an organisation.
+-- Lists of projects: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on projects; readers and writers go on.
 
 -- +goose NO TRANSACTION

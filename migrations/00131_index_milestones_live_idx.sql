@@ -1,4 +1,4 @@
--- Lists of milestones: the newest live rows of an organisation.
+-- Lists of milestones: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on milestones; readers and writers go on.
 
 -- +goose NO TRANSACTION

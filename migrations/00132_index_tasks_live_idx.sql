@@ -1,4 +1,4 @@
--- Lists of tasks: the newest live rows of an organisation.
+-- Lists of tasks: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on tasks; readers and writers go on.
 
 -- +goose NO TRANSACTION

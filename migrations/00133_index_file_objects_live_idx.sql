@@ -1,4 +1,4 @@
--- Lists of file_objects: the newest live rows of an organisation.
+-- Lists of file_objects: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on file_objects; readers and writers go on.
 
 -- +goose NO TRANSACTION

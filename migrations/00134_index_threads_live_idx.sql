@@ -1,4 +1,4 @@
--- Lists of threads: the newest live rows of an organisation.
+-- Lists of threads: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on threads; readers and writers go on.
 
 -- +goose NO TRANSACTION

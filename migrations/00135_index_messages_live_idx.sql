@@ -1,4 +1,4 @@
--- Lists of messages: the newest live rows of an organisation.
+-- Lists of messages: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on messages; readers and writers go on.
 
 -- +goose NO TRANSACTION

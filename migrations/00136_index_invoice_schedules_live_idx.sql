@@ -1,4 +1,4 @@
--- Lists of invoice_schedules: the newest live rows of an organisation.
+-- Lists of invoice_schedules: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on invoice_schedules; readers and writers go on.
 
 -- +goose NO TRANSACTION

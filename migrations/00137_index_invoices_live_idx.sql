@@ -1,4 +1,4 @@
--- Lists of invoices: the newest live rows of an organisation.
+-- Lists of invoices: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on invoices; readers and writers go on.
 
 -- +goose NO TRANSACTION

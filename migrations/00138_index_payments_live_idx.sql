@@ -1,4 +1,4 @@
--- Lists of payments: the newest live rows of an organisation.
+-- Lists of payments: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on payments; readers and writers go on.
 
 -- +goose NO TRANSACTION

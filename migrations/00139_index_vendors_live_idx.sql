@@ -1,4 +1,4 @@
--- Lists of vendors: the newest live rows of an organisation.
+-- Lists of vendors: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on vendors; readers and writers go on.
 
 -- +goose NO TRANSACTION

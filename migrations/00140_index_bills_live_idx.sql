@@ -1,4 +1,4 @@
--- Lists of bills: the newest live rows of an organisation.
+-- Lists of bills: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on bills; readers and writers go on.
 
 -- +goose NO TRANSACTION

@@ -1,4 +1,4 @@
--- Lists of roles: the newest live rows of an organisation.
+-- Lists of roles: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on roles; readers and writers go on.
 
 -- +goose NO TRANSACTION

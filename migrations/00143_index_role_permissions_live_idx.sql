@@ -1,4 +1,4 @@
--- Lists of role_permissions: the newest live rows of an organisation.
+-- Lists of role_permissions: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on role_permissions; readers and writers go on.
 
 -- +goose NO TRANSACTION

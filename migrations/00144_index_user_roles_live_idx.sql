@@ -1,4 +1,4 @@
--- Lists of user_roles: the newest live rows of an organisation.
+-- Lists of user_roles: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on user_roles; readers and writers go on.
 
 -- +goose NO TRANSACTION

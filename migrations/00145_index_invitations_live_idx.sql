@@ -1,4 +1,4 @@
--- Lists of invitations: the newest live rows of an organisation.
+-- Lists of invitations: the newest live rows of an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on invitations; readers and writers go on.
 
 -- +goose NO TRANSACTION

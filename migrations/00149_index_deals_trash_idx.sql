@@ -1,4 +1,4 @@
--- The trash of deals: the rows of an organisation that were deleted last.
+-- The trash of deals: the rows of an organization that were deleted last.
 -- Locks: SHARE UPDATE EXCLUSIVE on deals; readers and writers go on.
 
 -- +goose NO TRANSACTION

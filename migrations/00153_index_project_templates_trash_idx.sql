@@ -1,4 +1,4 @@
--- The trash of project_templates: the rows of an organisation that were deleted last.
+-- The trash of project_templates: the rows of an organization that were deleted last.
 -- Locks: SHARE UPDATE EXCLUSIVE on project_templates; readers and writers go on.
 
 -- +goose NO TRANSACTION

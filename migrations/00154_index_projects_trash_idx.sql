@@ -1,4 +1,4 @@
--- The trash of projects: the rows of an organisation that were deleted last.
+-- The trash of projects: the rows of an organization that were deleted last.
 -- Locks: SHARE UPDATE EXCLUSIVE on projects; readers and writers go on.
 
 -- +goose NO TRANSACTION

@@ -1,4 +1,4 @@
--- The trash of bills: the rows of an organisation that were deleted last.
+-- The trash of bills: the rows of an organization that were deleted last.
 -- Locks: SHARE UPDATE EXCLUSIVE on bills; readers and writers go on.
 
 -- +goose NO TRANSACTION

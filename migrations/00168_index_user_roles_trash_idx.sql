@@ -1,4 +1,4 @@
--- The trash of user_roles: the rows of an organisation that were deleted last.
+-- The trash of user_roles: the rows of an organization that were deleted last.
 -- Locks: SHARE UPDATE EXCLUSIVE on user_roles; readers and writers go on.
 
 -- +goose NO TRANSACTION

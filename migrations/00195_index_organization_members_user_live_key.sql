@@ -1,4 +1,4 @@
--- A person has one live membership in an organisation.
+-- A person has one live membership in an organization.
 -- Locks: SHARE UPDATE EXCLUSIVE on organization_members; readers and writers go on.
 
 -- +goose NO TRANSACTION

@@ -1,4 +1,4 @@
--- Live roles of an organisation have names of their own.
+-- Live roles of an organization have names of their own.
 -- Locks: SHARE UPDATE EXCLUSIVE on roles; readers and writers go on.
 
 -- +goose NO TRANSACTION

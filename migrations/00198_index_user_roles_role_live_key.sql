@@ -1,4 +1,4 @@
--- A person has a role of an organisation once.
+-- A person has a role of an organization once.
 -- Locks: SHARE UPDATE EXCLUSIVE on user_roles; readers and writers go on.
 
 -- +goose NO TRANSACTION

@@ -1,4 +1,4 @@
--- An address has one pending invitation to an organisation, however it is written.
+-- An address has one pending invitation to an organization, however it is written.
 -- Locks: SHARE UPDATE EXCLUSIVE on invitations; readers and writers go on.
 
 -- +goose NO TRANSACTION

@@ -1,4 +1,4 @@
--- A transaction of the application sees and writes rows of the organisation that it entered, and without one none.
+-- A transaction of the application sees and writes rows of the organization that it entered, and without one none.
 -- Enabled and not forced: forcing it would blind the owner's back-fills, let VALIDATE pass over rows it cannot see,
 -- and break dumps. deleted_at is no part of a policy: a row that leaves the policy's view cannot be updated out of it.
 -- Locks: ACCESS EXCLUSIVE on each of the tables in turn, for a change of the catalogue.
@@ -17,7 +17,7 @@ begin
         mine := case t
             when 'organizations' then 'id = gatehouse.organization()'
             when 'user_identities' then 'user_id = gatehouse.actor()'
-            -- Oneself, and the people of the organisation.
+            -- Oneself, and the people of the organization.
             when 'users' then 'id = gatehouse.actor() or exists (select from public.organization_members m '
                 'where m.user_id = users.id and m.organization_id = gatehouse.organization() and m.deleted_at is null)'
             else 'organization_id = gatehouse.organization()'

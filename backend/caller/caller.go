@@ -8,8 +8,8 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/identity"
 )
 
-// How a request wishes for an organisation, by its id or slug. The header goes before the cookie, which
-// pages set when a person changes from one organisation to another.
+// How a request wishes for an organization, by its id or slug. The header goes before the cookie, which
+// pages set when a person changes from one organization to another.
 const (
 	HeaderOrganization = "Gatehouse-Organization"
 	CookieOrganization = "org"
@@ -35,7 +35,7 @@ func NewContext(ctx context.Context, c Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
-// Request is what [store.Store.Do] asks for: the caller of the context, and the organisation that the
+// Request is what [store.Store.Do] asks for: the caller of the context, and the organization that the
 // request wishes for. Without a caller it holds nobody, whom the store refuses.
 func Request(ctx context.Context, r *http.Request) store.Request {
 	c, ok := From(ctx)
@@ -45,7 +45,7 @@ func Request(ctx context.Context, r *http.Request) store.Request {
 	return store.Request{Person: c.Person, Organization: wish(r), RequestID: c.RequestID}
 }
 
-// wish is the organisation that the request asks for. Whether it is the person's is the store's to say.
+// wish is the organization that the request asks for. Whether it is the person's is the store's to say.
 func wish(r *http.Request) string {
 	if header := r.Header.Values(HeaderOrganization); len(header) > 1 {
 		return ambiguous // two wishes, of which somebody between may have judged the other
@@ -58,7 +58,7 @@ func wish(r *http.Request) string {
 	return ""
 }
 
-// ambiguous is a wish that no organisation can grant: neither an id nor a slug has a comma and a space.
+// ambiguous is a wish that no organization can grant: neither an id nor a slug has a comma and a space.
 const ambiguous = ", "
 
 // person links accounts by the identity provider's own pair, never by the edge's subject.

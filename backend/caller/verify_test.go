@@ -133,7 +133,7 @@ func TestRequest_wish(t *testing.T) {
 		"cookie":               {nil, "org=acme", "acme"},
 		"header before cookie": {[]string{"acme"}, "org=other", "acme"},
 		"empty header":         {[]string{""}, "org=acme", "acme"},
-		"two headers":          {[]string{"acme", "other"}, "", ", "}, // what nobody's organisation is called
+		"two headers":          {[]string{"acme", "other"}, "", ", "}, // what nobody's organization is called
 		"another cookie":       {nil, "org2=acme; xorg=acme", ""},
 		"the first cookie":     {nil, "org=acme; org=other", "acme"},
 	} {

@@ -8,7 +8,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
 )
 
-// ignored are the foreign keys that no deletion follows: the trail and the outbox keep their organisation, and
+// ignored are the foreign keys that no deletion follows: the trail and the outbox keep their organization, and
 // permissions are nobody's.
 var ignored = []edge{
 	{"activity_events", "organization_id", "organizations", "ignored"},
@@ -51,7 +51,7 @@ func TestCatalogue_foreignKeys(t *testing.T) {
 		assert.True(t, indexed, "%s.%s has no index", e.child, e.key)
 		found[e] = true
 		if e.parent == "organizations" && (e.child == "activity_events" || e.child == "outbox") {
-			assert.Equal(t, "a", action, "the trail of an organisation must not go with it")
+			assert.Equal(t, "a", action, "the trail of an organization must not go with it")
 		}
 		return nil
 	})
@@ -80,7 +80,7 @@ func TestCatalogue_everyTableIsWhole(t *testing.T) {
 		indexes := []string{"_deletion_idx"}
 		if each.table != "organizations" {
 			indexes = append(indexes, "_live_idx", "_trash_idx")
-			has(each.table, "organisation", "select from pg_attribute where attrelid = to_regclass('public.' || $1) and attname = 'organization_id' and attnotnull", each.table)
+			has(each.table, "organization", "select from pg_attribute where attrelid = to_regclass('public.' || $1) and attname = 'organization_id' and attnotnull", each.table)
 		}
 		for _, index := range indexes {
 			has(each.table, "index", "select from pg_index where indexrelid = to_regclass('public.' || $1) and indrelid = to_regclass('public.' || $2) and indisvalid", each.table+index, each.table)

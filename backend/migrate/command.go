@@ -14,7 +14,7 @@ const Usage = `usage: backend migrate <command>
 
   up       apply what is missing; safe while the app goes on, and after a kill at any moment
              --old-role NAME  let the old app work on beside the backend: its login sees live rows of all
-                              organisations, and what it deletes can be restored
+                              organizations, and what it deletes can be restored
              --blind NAME     a role with rights on the tables that is to see no rows any more (repeatable)
              --drop-old-role  take the old app's view away, after the cut-over
   plan     print what up would do, with which locks, and what would stop it

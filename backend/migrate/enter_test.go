@@ -43,7 +43,7 @@ func TestEnter(t *testing.T) {
 		insert into organization_members (organization_id, user_id, deleted_at, deletion_id) values ('aorg', 'former', now(), gen_random_uuid());
 		insert into user_identities (issuer, subject, user_id) select 'https://idp.example', id, id from users where id in ('two', 'former', 'closed', 'viewer', 'nobody');
 		update organizations set deleted_at = now(), deletion_id = gen_random_uuid() where id = 'corg'`)
-	// An organisation whose slug is another one's id: the id is meant.
+	// An organization whose slug is another one's id: the id is meant.
 	run(t, owner, "update organizations set slug = 'aorg' where id = 'borg'")
 
 	for _, give := range []struct {
@@ -67,8 +67,8 @@ func TestEnter(t *testing.T) {
 		{"no membership at all, with a wish", "nobody", "", "aorg", entry{status: "not_found", user: "nobody"}, "||"},
 		{"membership in the trash", "former", "", "", entry{status: "no_organization", user: "former"}, "||"},
 		{"membership in the trash, wished for", "former", "", "aorg", entry{status: "not_found", user: "former"}, "||"},
-		{"another's organisation", "s-a", "", "borg", entry{status: "not_found", user: "auser"}, "||"},
-		{"organisation of nobody", "s-a", "", "zzz", entry{status: "not_found", user: "auser"}, "||"},
+		{"another's organization", "s-a", "", "borg", entry{status: "not_found", user: "auser"}, "||"},
+		{"organization of nobody", "s-a", "", "zzz", entry{status: "not_found", user: "auser"}, "||"},
 		{"several", "two", "", "", entry{status: "choose_organization", user: "two",
 			choices: `[{"id": "aorg", "name": "Org", "role": "admin", "slug": "aslug"}, {"id": "borg", "name": "Org", "role": "viewer", "slug": "aorg"}]`}, "||"},
 		{"closed, owner", "closed", "", "", entry{"organization_closed", "closed", "corg", "owner", ""}, "corg|closed|r-9"},

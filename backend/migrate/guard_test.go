@@ -13,7 +13,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
-// edge is a foreign key between two of the 25 tables, organisations apart. Domain.md draws them: a cascade edge takes
+// edge is a foreign key between two of the 25 tables, organizations apart. Domain.md draws them: a cascade edge takes
 // the child along, a reference stays.
 type edge struct{ child, key, parent, kind string }
 
@@ -198,7 +198,7 @@ func TestGuard_letsCascadesAndRestoresPass(t *testing.T) {
 	restore(t, tx, "projects", "aproject")
 	require.NoError(t, tx.Commit())
 
-	// A row that is written as trashed may refer to trashed rows of its organisation, and of no other.
+	// A row that is written as trashed may refer to trashed rows of its organization, and of no other.
 	plant(t, owner, "b")
 	trash(t, owner, "projects", "aproject")
 	run(t, owner, "insert into tasks (id, organization_id, project_id, name, deleted_at, deletion_id) values ('t', 'aorg', 'aproject', 'T', now(), $1)", aDeletion)

@@ -82,7 +82,7 @@ func (ix *index) state(ctx context.Context, db querier) (valid, there bool, err 
 }
 
 // before is the key as far as the table has its columns: of rows that no deletion can have marked yet, all are live,
-// and where a row does not know its organisation the other columns decide.
+// and where a row does not know its organization the other columns decide.
 func (ix *index) before(ctx context.Context, db querier) (*index, error) {
 	early := *ix
 	for _, column := range []string{"deleted_at", "organization_id"} {

@@ -12,7 +12,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
-// begin starts a transaction of the app's that has entered an organisation; an empty one is none.
+// begin starts a transaction of the app's that has entered an organization; an empty one is none.
 func begin(t *testing.T, db *sql.DB, organization, actor string) *sql.Tx {
 	t.Helper()
 	tx, err := db.BeginTx(t.Context(), nil)
@@ -22,7 +22,7 @@ func begin(t *testing.T, db *sql.DB, organization, actor string) *sql.Tx {
 	return tx
 }
 
-// own writes rows of our own tables for an organisation.
+// own writes rows of our own tables for an organization.
 func own(t *testing.T, owner *sql.DB, prefix string) {
 	t.Helper()
 	run(t, owner, "insert into deletions (id, organization_id, root_kind, root_id, actor_id, deleted_at, counts, state) values (gen_random_uuid(), $1, 'deals', 'x', 'u', now(), '{}', 'trashed')", prefix+"org")
@@ -82,7 +82,7 @@ func TestIsolation_writes(t *testing.T) {
 		refused(t, err, "42501", "")
 		require.NoError(t, tx.Rollback())
 
-		// A row of another organisation can be neither written nor moved there.
+		// A row of another organization can be neither written nor moved there.
 		if each.table == "organizations" {
 			continue
 		}
@@ -124,7 +124,7 @@ func TestIsolation_people(t *testing.T) {
 	tx := begin(t, db, "aorg", "auser")
 	assert.Equal(t, "auser,colleague", one[string](t, tx, "select string_agg(id, ',' order by id) from users"))
 	self := begin(t, db, "", "buser")
-	assert.Equal(t, "buser", one[string](t, self, "select string_agg(id, ',' order by id) from users"), "oneself, also before an organisation is chosen")
+	assert.Equal(t, "buser", one[string](t, self, "select string_agg(id, ',' order by id) from users"), "oneself, also before an organization is chosen")
 }
 
 func TestRights_ofTheApp(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
-// grow fills the tree of an organisation up with rows, 100,000 in all, as the old app would have written them.
+// grow fills the tree of an organization up with rows, 100,000 in all, as the old app would have written them.
 const grow = `
 insert into contacts (id, organization_id, client_company_id, first_name, last_name, notes) select 'big-k' || i, 'aorg', 'acompany', 'A', 'B', 'n' from generate_series(1, 15000) i;
 insert into deals (id, organization_id, contact_id, owner_id, name) select 'big-d' || i, 'aorg', 'big-k' || i, 'auser', 'D' from generate_series(1, 10000) i;

@@ -64,7 +64,7 @@ func TestUp_oldAppWorksOn(t *testing.T) {
 	run(t, old, "delete from invitations where id = 'ainvitation'")
 	assert.Equal(t, "revoked", one[string](t, owner, "select status from invitations where id = 'ainvitation'"))
 	run(t, old, "delete from organizations where id = 'borg'")
-	assert.Equal(t, int64(1), one[int64](t, owner, "select count(*) from deals where organization_id = 'borg' and deleted_at is null"), "an organisation is a gate")
+	assert.Equal(t, int64(1), one[int64](t, owner, "select count(*) from deals where organization_id = 'borg' and deleted_at is null"), "an organization is a gate")
 	assert.Equal(t, "borg", one[string](t, owner, "select organization_id from deletions where root_kind = 'organizations'"))
 
 	// What belongs to a row by either of its two parents is marked once; what was deleted before keeps its own deletion.

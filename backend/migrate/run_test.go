@@ -34,7 +34,7 @@ func open(t *testing.T, d devstack.Database, opts migrate.Options) *migrate.Migr
 	return m
 }
 
-// inherited is a database as the app has made it, without a word of ours, and with rows of two organisations.
+// inherited is a database as the app has made it, without a word of ours, and with rows of two organizations.
 func inherited(t *testing.T) (devstack.Database, *sql.DB) {
 	t.Helper()
 	return inherit(t, devstack.DatabaseForTest(t, ""))

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tree is one row in each of the baseline's tables, of an organisation whose ids have the prefix @. It names baseline
+// tree is one row in each of the baseline's tables, of an organization whose ids have the prefix @. It names baseline
 // columns only, so the old app could have written it.
 const tree = `
 insert into users (id, email, first_name, password_hash) values ('@user', '@User@example.com', 'Ann', 'canary-password');

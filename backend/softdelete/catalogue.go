@@ -84,7 +84,7 @@ func foreignKeys(ctx context.Context, db Catalogue) (keys []foreignKey, err erro
 }
 
 // judge says what is wrong with a foreign key; nothing when deletions know it: a cascade, a reference, the
-// gate that the organisation is, or one that is ignored.
+// gate that the organization is, or one that is ignored.
 func (k foreignKey) judge(tables map[string]*Entity) string {
 	child, target := tables[k.child], tables[k.target]
 	at := k.child + "." + k.column

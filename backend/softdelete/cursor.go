@@ -30,7 +30,7 @@ func (tx *Tx) order(list, kind, search string, filter map[string]string) order {
 }
 
 // cursors writes and reads cursors. They are signed, so that nobody makes one up: the position in one is
-// data of the organisation, and PostgreSQL's for free.
+// data of the organization, and PostgreSQL's for free.
 type cursors []byte
 
 var cursorText = base64.RawURLEncoding.Strict()

@@ -12,7 +12,7 @@ import (
 )
 
 // Declare reads the declaration of an entity from its model T, a struct that embeds [Row] (or, for the
-// organisations, [Lifecycle]), whose fields have the tags bun, json and field; see [Field]. It panics on
+// organizations, [Lifecycle]), whose fields have the tags bun, json and field; see [Field]. It panics on
 // a declaration that makes no sense: that is a mistake of the program, found by its first test.
 func Declare[T any](spec Spec) *Entity {
 	model := reflect.TypeFor[T]()

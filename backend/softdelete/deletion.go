@@ -38,7 +38,7 @@ type Ref struct {
 	Label string `json:"label,omitempty"`
 }
 
-// Person is a user as others of the organisation see them.
+// Person is a user as others of the organization see them.
 type Person struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`

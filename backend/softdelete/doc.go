@@ -4,5 +4,5 @@
 // A row is live, or trashed by exactly one deletion. Every read goes by one predicate, every deletion
 // is one unit with its rows, its counts and its audit trail, and restoring works on the deletion, never
 // on timestamps. It knows PostgreSQL by Bun, and neither HTTP nor who signs in: a [Tx] says for which
-// organisation and actor it works. Start with [Declare], [NewRepository] and [Deletions].
+// organization and actor it works. Start with [Declare], [NewRepository] and [Deletions].
 package softdelete

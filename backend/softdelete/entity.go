@@ -33,10 +33,10 @@ type Spec struct {
 	Class Class
 	// ManagersOnly keeps writing, deleting and restoring to owners and admins.
 	ManagersOnly bool
-	// Root marks the organisations themselves: their rows have no organization_id, are never made by a
+	// Root marks the organizations themselves: their rows have no organization_id, are never made by a
 	// request, and deleting one takes nothing along.
 	Root bool
-	// Membership marks who belongs to the organisation, and as what: its columns user_id and role.
+	// Membership marks who belongs to the organization, and as what: its columns user_id and role.
 	Membership bool
 	// Unique is the key that holds among live rows, as column names; see Revoke.
 	Unique []string

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// What callers branch on. A row of another organisation is not found, like one that never was.
+// What callers branch on. A row of another organization is not found, like one that never was.
 var (
-	// ErrNotFound says that no live row has the id, in this organisation.
+	// ErrNotFound says that no live row has the id, in this organization.
 	ErrNotFound = errors.New("no such row")
 	// ErrForbidden says that the actor's role does not allow it.
 	ErrForbidden = errors.New("the role does not allow it")
@@ -17,7 +17,7 @@ var (
 	ErrNotDeleted = errors.New("not deleted")
 	// ErrTooLarge says that a deletion would take along more than [MaxDeletion] rows.
 	ErrTooLarge = errors.New("too many rows for one deletion")
-	// ErrLastOwner says that an organisation would be left without an owner.
+	// ErrLastOwner says that an organization would be left without an owner.
 	ErrLastOwner = errors.New("the last owner cannot go")
 	// ErrCursor says that a cursor was not made here, or for another list.
 	ErrCursor = errors.New("not a cursor of this list")

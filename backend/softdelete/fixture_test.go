@@ -16,7 +16,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
-// people are an organisation with somebody in each role and two in some, and a foreign one.
+// people are an organization with somebody in each role and two in some, and a foreign one.
 const people = `
 insert into users (id, email, first_name, last_name) values
 	('olga', 'olga@example.com', 'Olga', 'Owner'), ('adam', 'adam@example.com', 'Adam', 'Admin'), ('mia', 'mia@example.com', 'Mia', null),
@@ -155,7 +155,7 @@ func object(t testing.TB, text string) map[string]any {
 	return decoded
 }
 
-// tree is a client of our organisation with contacts, and an engagement with all that hangs on it; ids begin with the prefix.
+// tree is a client of our organization with contacts, and an engagement with all that hangs on it; ids begin with the prefix.
 func (w *world) tree(prefix string) {
 	w.t.Helper()
 	script := `

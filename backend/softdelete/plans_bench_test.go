@@ -20,7 +20,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
-// hundredThousand are some 100,000 rows of three organisations, a third of them ours, with 30 % deleted; after them
+// hundredThousand are some 100,000 rows of three organizations, a third of them ours, with 30 % deleted; after them
 // the newest 10,000 of our contacts are deleted as well. The engagement "big" has 10,000 rows below it.
 const hundredThousand = `
 set session_replication_role = replica;
@@ -61,7 +61,7 @@ func (s *statements) BeforeQuery(ctx context.Context, event *bun.QueryEvent) con
 
 func (s *statements) AfterQuery(context.Context, *bun.QueryEvent) {}
 
-// inTx runs f in a transaction of a person's of our organisation, as the app's login, and rolls it back.
+// inTx runs f in a transaction of a person's of our organization, as the app's login, and rolls it back.
 func (w *world) inTx(hook bun.QueryHook, f func(context.Context, bun.Tx, *softdelete.Tx)) {
 	w.t.Helper()
 	ctx := w.t.Context()

@@ -1,6 +1,6 @@
 package softdelete
 
-// A state says which rows of the organisation are meant.
+// A state says which rows of the organization are meant.
 type state string
 
 const (
@@ -35,7 +35,7 @@ func Sites() []string {
 	}
 }
 
-// rows is the only place that says in SQL what a row of this organisation is, and a live one. Row-level
+// rows is the only place that says in SQL what a row of this organization is, and a live one. Row-level
 // security says the first again.
 func (tx *Tx) rows(s site, e *Entity, alias string, which state) clause {
 	if blanked(s) {
@@ -54,8 +54,8 @@ func (tx *Tx) live(s site, e *Entity, alias string) clause { return tx.rows(s, e
 // known is rows for those that are live or trashed, where a deletion is what is asked about.
 func (tx *Tx) known(e *Entity, alias string) clause { return tx.rows("", e, alias, either) }
 
-// deletions is what the actor may see in the Trash, of the deletions d: a manager all of the organisation's,
-// a member its own. Of a closed organisation nothing is seen but how it was deleted.
+// deletions is what the actor may see in the Trash, of the deletions d: a manager all of the organization's,
+// a member its own. Of a closed organization nothing is seen but how it was deleted.
 func (tx *Tx) deletions() (clause, error) {
 	ours := text("d.organization_id = ?", tx.Organization)
 	switch {

@@ -120,7 +120,7 @@ func (d *Deletions) kind(name string) *Entity {
 	return d.entities[i]
 }
 
-// labels names rows of the organisation, live and trashed ones, for the Trash.
+// labels names rows of the organization, live and trashed ones, for the Trash.
 func (tx *Tx) labels(ctx context.Context, entities []*Entity, ids map[*Entity][]string) (map[Ref]string, error) {
 	var asked []clause
 	for _, e := range entities {
@@ -146,7 +146,7 @@ func (tx *Tx) labels(ctx context.Context, entities []*Entity, ids map[*Entity][]
 // formerUser is the name of who is no member any more, and of who is erased.
 const formerUser = "Former user"
 
-// names are the users' as the organisation sees them.
+// names are the users' as the organization sees them.
 func (tx *Tx) names(ctx context.Context, ids []string) (map[string]string, error) {
 	names := make(map[string]string, len(ids))
 	for _, id := range ids {

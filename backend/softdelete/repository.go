@@ -6,7 +6,7 @@ import (
 	"reflect"
 )
 
-// Repository reads and writes the rows of one entity, for the organisation and by the rights of the [Tx]'s
+// Repository reads and writes the rows of one entity, for the organization and by the rights of the [Tx]'s
 // scope. It has no state of its own, and may be used by many requests at once.
 type Repository[T any] struct {
 	entity    *Entity

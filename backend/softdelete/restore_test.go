@@ -205,7 +205,7 @@ func (w *world) untilSomebodyWaits() {
 	}
 }
 
-func TestRestore_ofAnOrganisationByItsOwner(t *testing.T) {
+func TestRestore_ofAnOrganizationByItsOwner(t *testing.T) {
 	w := newWorld(t)
 	w.tree("x")
 	client, err := w.delete("olga", "clients", "x-c")

@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// open refuses all but the organisation itself while that is in the Trash.
+// open refuses all but the organization itself while that is in the Trash.
 func (tx *Tx) open(e *Entity) error {
 	if tx.Closed && !e.Root {
 		return ErrForbidden
@@ -70,7 +70,7 @@ func (tx *Tx) look(ctx context.Context, e *Entity, id string, covered clause, l 
 	return h, nil
 }
 
-// owners counts the memberships of the organisation's owners. Locked they are before any lock on a single
+// owners counts the memberships of the organization's owners. Locked they are before any lock on a single
 // one of them: whoever takes away an owner does so alone, and counts again what is left.
 func (tx *Tx) owners(ctx context.Context, e *Entity, l lock) (int, error) {
 	if !e.Membership {

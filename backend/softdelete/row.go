@@ -16,7 +16,7 @@ type Lifecycle struct {
 	DeletionID *uuid.UUID `bun:"deletion_id,type:uuid"      json:"-"`
 }
 
-// Row is embedded in the model of every entity of an organisation.
+// Row is embedded in the model of every entity of an organization.
 type Row struct {
 	ID             string `bun:"id,pk"           json:"id"`
 	OrganizationID string `bun:"organization_id" json:"organizationId"`

@@ -2,7 +2,7 @@ package softdelete
 
 import "github.com/uptrace/bun"
 
-// Role is what a member may do in its organisation.
+// Role is what a member may do in its organization.
 type Role string
 
 // The roles, from the most to the least.
@@ -13,14 +13,14 @@ const (
 	Viewer Role = "viewer"
 )
 
-// Manages reports whether the role may do everything in the organisation: an owner or an admin.
+// Manages reports whether the role may do everything in the organization: an owner or an admin.
 func (r Role) Manages() bool { return r == Owner || r == Admin }
 
 // Scope is for whom and by whom a transaction works. It is made where a request's membership has been
 // looked up in the same transaction, and on the command line, and nowhere else: a lint rule keeps
 // [NewTx] to those places.
 type Scope struct {
-	// Organization is the id of the organisation; row-level security shows its rows alone.
+	// Organization is the id of the organization; row-level security shows its rows alone.
 	Organization string
 	// Actor is the id of the user who acts; deleted_by, created_by and the audit trail carry it.
 	Actor string
@@ -28,7 +28,7 @@ type Scope struct {
 	Role Role
 	// RequestID is the edge's id of the request, for the audit trail.
 	RequestID string
-	// Closed says that the organisation itself is trashed. Only its owner gets this far, to see it and
+	// Closed says that the organization itself is trashed. Only its owner gets this far, to see it and
 	// to restore it.
 	Closed bool
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Create makes a row of the organisation. Values have been judged by [Entity.Check]; what the database refuses
-// is a *FieldError too. Organisations are not made by requests.
+// Create makes a row of the organization. Values have been judged by [Entity.Check]; what the database refuses
+// is a *FieldError too. Organizations are not made by requests.
 func (r *Repository[T]) Create(ctx context.Context, tx *Tx, v Values) (*T, error) {
 	e := r.entity
 	if err := tx.open(e); err != nil {
@@ -146,7 +146,7 @@ func (r *Repository[T]) keptReferences(ctx context.Context, tx *Tx, id string, v
 	return kept, nil
 }
 
-// makesOwner tells whether the values make somebody an owner of the organisation.
+// makesOwner tells whether the values make somebody an owner of the organization.
 func (e *Entity) makesOwner(v Values) bool { return e.Membership && v["role"] == string(Owner) }
 
 // Token reports a secret that every row has: made on creation, destroyed by a deletion.

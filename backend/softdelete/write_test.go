@@ -243,7 +243,7 @@ func TestRepository_findsNothingByAnIDThatCannotBe(t *testing.T) {
 	}
 }
 
-// Another organisation's rows are nowhere: not read, not written, not deleted, not restored, not counted.
+// Another organization's rows are nowhere: not read, not written, not deleted, not restored, not counted.
 func TestRepository_knowsNothingForeign(t *testing.T) {
 	w := newWorld(t)
 	w.tree("x")

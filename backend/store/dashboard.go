@@ -9,7 +9,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 )
 
-// Figures are counts and sums of the organisation's live rows.
+// Figures are counts and sums of the organization's live rows.
 type Figures struct {
 	Clients     int `json:"clients"`
 	Contacts    int `json:"contacts"`
@@ -27,7 +27,7 @@ type Sum struct {
 	Total softdelete.Decimal `json:"total" doc:"A decimal, exact."`
 }
 
-// Dashboard counts for the organisation's first page.
+// Dashboard counts for the organization's first page.
 func Dashboard(ctx context.Context, tx *softdelete.Tx) (f Figures, err error) {
 	var clients, contacts, engagements, tasks Sum
 	for _, part := range []struct {

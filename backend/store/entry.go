@@ -12,7 +12,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 )
 
-// enterQuery asks for the request's person, organisation and role, and has the transaction told of them.
+// enterQuery asks for the request's person, organization and role, and has the transaction told of them.
 const enterQuery = `select status, coalesce(user_id, ''), coalesce(organization_id, ''), coalesce(role::text, ''), choices::text
 	from gatehouse.enter($1::text, $2::text, $3::text, $4::text, $5::text)`
 
@@ -62,7 +62,7 @@ func (e entry) scope(r Request) (softdelete.Scope, error) {
 	}
 }
 
-// Memberships are the person's in live organisations, by name. It returns ErrNoAccount and
+// Memberships are the person's in live organizations, by name. It returns ErrNoAccount and
 // ErrAmbiguousAccount as Do does.
 func (s *Store) Memberships(ctx context.Context, p Person) (memberships []Membership, err error) {
 	r := Request{Person: p}
@@ -84,7 +84,7 @@ func (s *Store) Memberships(ctx context.Context, p Person) (memberships []Member
 			err := conn.NewSelect().Model((*Organization)(nil)).Column("id", "slug", "name").
 				Where("id = ?", scope.Organization).Scan(ctx, &only.ID, &only.Slug, &only.Name)
 			if err != nil {
-				return fmt.Errorf("read the organisation: %w", err)
+				return fmt.Errorf("read the organization: %w", err)
 			}
 			memberships = []Membership{only}
 		}

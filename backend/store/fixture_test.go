@@ -10,7 +10,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
-// people are two organisations: ann owns the first, bob is a member of both, cy of none; two have one address.
+// people are two organizations: ann owns the first, bob is a member of both, cy of none; two have one address.
 const people = `
 insert into users (id, email, password_hash) values ('ann', 'Ann@example.com', 'canary-password'), ('bob', 'bob@example.com', null),
 	('cy', 'cy@example.com', null), ('dee', 'dee@example.com', null), ('dee2', 'DEE@example.com', null), ('eve', 'eve@example.com', null);

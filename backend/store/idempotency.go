@@ -38,7 +38,7 @@ type keyed struct {
 // Once runs serve for the first request of a key, in the transaction, and remembers what it has made. The
 // same request again gets that, and repeated, instead; a parallel twin waits for the first to commit, and
 // takes its place if it does not. Another request with the key gets ErrKeyReused. A key is the actor's own
-// in the organisation, and holds for 24 hours.
+// in the organization, and holds for 24 hours.
 func Once(ctx context.Context, tx *softdelete.Tx, key string, hash []byte, serve func() (Made, error)) (made Made, repeated bool, err error) {
 	row := keyed{OrganizationID: tx.Organization, ActorID: tx.Actor, Key: key, RequestHash: hash}
 	first, err := row.claim(ctx, tx)

@@ -16,7 +16,7 @@ import (
 
 var errOnPurpose = errors.New("on purpose")
 
-// Requests of all kinds share two connections. None finds anything of the one before it: not its organisation, not
+// Requests of all kinds share two connections. None finds anything of the one before it: not its organization, not
 // its transaction.
 func TestDo_leavesNothingToTheNextUserOfAConnection(t *testing.T) {
 	const requests, workers = 10_000, 8
@@ -49,7 +49,7 @@ func mixed(ctx context.Context, s *store.Store, random *rand.Rand) error {
 		return do(ctx, ann, sees("c1"))
 	case kind < 40:
 		return do(ctx, bob, sees("c2"))
-	case kind < 50: // no organisation was set
+	case kind < 50: // no organization was set
 		return nobody(ctx, s)
 	case kind < 60: // a wish from before the membership ended
 		return expect(do(ctx, from("ann", "second"), sees()), softdelete.ErrNotFound)

@@ -9,7 +9,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 )
 
-// This file declares the organisations and who belongs to them.
+// This file declares the organizations and who belongs to them.
 
 // Organization is a row of organizations.
 type Organization struct {

@@ -11,7 +11,7 @@ import (
 )
 
 // People names users by id: by their names, else by their address. Row-level security shows those of the
-// organisation and the actor; who has left is left out.
+// organization and the actor; who has left is left out.
 func People(ctx context.Context, tx *softdelete.Tx, ids []string) (map[string]string, error) {
 	names := make(map[string]string, len(ids))
 	if len(ids) == 0 {

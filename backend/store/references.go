@@ -8,16 +8,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Stray is a row that refers to a row of another organisation.
+// Stray is a row that refers to a row of another organization.
 type Stray struct {
 	Table, Column, ID, Organization      string
 	Target, TargetID, TargetOrganization string
 }
 
-// reference is a foreign key between two tables of an organisation's.
+// reference is a foreign key between two tables of an organization's.
 type reference struct{ child, column, parent string }
 
-// CheckReferences calls found with each row that refers into another organisation, whatever of our
+// CheckReferences calls found with each row that refers into another organization, whatever of our
 // migrations the database has. It reads as the owner of the tables, whom row-level security does not
 // bind, and at one moment.
 func CheckReferences(ctx context.Context, dsn string, found func(Stray) error) error {
@@ -55,7 +55,7 @@ func CheckReferences(ctx context.Context, dsn string, found func(Stray) error) e
 	return nil
 }
 
-// readReferences returns the foreign keys, and how SQL finds the organisation of a row: by its own column,
+// readReferences returns the foreign keys, and how SQL finds the organization of a row: by its own column,
 // or its only parent's where the old schema has none.
 func readReferences(ctx context.Context, tx pgx.Tx) ([]reference, func(table, alias string) string, error) {
 	tables := make([]string, len(Entities))

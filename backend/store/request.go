@@ -24,7 +24,7 @@ type Request struct {
 	RequestID    string
 }
 
-// Membership is an organisation that a person belongs to.
+// Membership is an organization that a person belongs to.
 type Membership struct {
 	ID   string          `json:"id"`
 	Slug string          `json:"slug"`
@@ -33,20 +33,20 @@ type Membership struct {
 }
 
 // What Do returns when the request does not get as far as f. softdelete.ErrNotFound says that the wish
-// is no organisation of the person's.
+// is no organization of the person's.
 var (
 	ErrNoAccount        = errors.New("nobody here has this verified address")
 	ErrAmbiguousAccount = errors.New("several people have this address")
-	ErrNoOrganization   = errors.New("the person belongs to no organisation")
-	ErrClosed           = errors.New("the organisation is closed")
+	ErrNoOrganization   = errors.New("the person belongs to no organization")
+	ErrClosed           = errors.New("the organization is closed")
 	// ErrUnavailable says that the database did not answer in time.
 	ErrUnavailable = errors.New("the database is unavailable")
 )
 
-// ChooseError says that a person belongs to several organisations, and wished for none.
+// ChooseError says that a person belongs to several organizations, and wished for none.
 type ChooseError struct{ Choices []Membership }
 
-func (e *ChooseError) Error() string { return "the request must choose an organisation" }
+func (e *ChooseError) Error() string { return "the request must choose an organization" }
 
 // possible refuses what no row can hold, before PostgreSQL does in other words. A person without issuer or
 // subject must never get there: all who lack them would be one.

@@ -28,7 +28,7 @@ func working() map[string][]string {
 	return rights
 }
 
-// isolated are the tables whose rows belong to an organisation or a person.
+// isolated are the tables whose rows belong to an organization or a person.
 func isolated() []string {
 	tables := []string{"deletions", "idempotency_keys", "users", "user_identities", "audit_events", "audit_envelopes"}
 	for _, e := range Entities {

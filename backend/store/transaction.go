@@ -25,7 +25,7 @@ const outside = 'I'
 // rollbackTimeout bounds the end of a transaction whose own time is over.
 const rollbackTimeout = 2 * time.Second
 
-// Do runs f in one transaction that sees the organisation of the request alone, and commits when f
+// Do runs f in one transaction that sees the organization of the request alone, and commits when f
 // returns nil. The membership is looked up in the same transaction. A deadlock or a serialisation failure
 // runs f again, three times in all.
 //

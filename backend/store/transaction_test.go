@@ -12,7 +12,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/backend/store"
 )
 
-func TestDo_entersTheOrganisationThatIsWishedFor(t *testing.T) {
+func TestDo_entersTheOrganizationThatIsWishedFor(t *testing.T) {
 	s := open(t, database(t), store.Options{})
 	for _, tc := range []struct {
 		name, wish string
@@ -111,7 +111,7 @@ func TestDo_linksAnIdentityOnce(t *testing.T) {
 	require.ErrorIs(t, s.Do(t.Context(), other, never(t)), store.ErrNoAccount, "an address that nobody has verified links nothing")
 }
 
-func TestDo_seesOneOrganisation(t *testing.T) {
+func TestDo_seesOneOrganization(t *testing.T) {
 	s := open(t, database(t), store.Options{})
 	require.NoError(t, s.Do(t.Context(), from("bob", "o2"), func(ctx context.Context, tx *softdelete.Tx) error {
 		require.Equal(t, []string{"c2"}, clients(ctx, t, tx))

@@ -16,7 +16,7 @@ import (
 // maxForm bounds what a form may send, in bytes.
 const maxForm = 1 << 20
 
-// visit is one page being made, within a transaction that sees the caller's organisation alone.
+// visit is one page being made, within a transaction that sees the caller's organization alone.
 type visit struct {
 	*Pages
 

@@ -8,7 +8,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/backend/store"
 )
 
-// choosePage lists the organisations that the caller belongs to.
+// choosePage lists the organizations that the caller belongs to.
 type choosePage struct {
 	Choices []choice
 }
@@ -18,7 +18,7 @@ type choice struct {
 	Current        bool
 }
 
-// choose is the page for changing to another organisation. It works whatever the cookie says.
+// choose is the page for changing to another organization. It works whatever the cookie says.
 func (p *Pages) choose(w http.ResponseWriter, r *http.Request) {
 	c, _ := caller.From(r.Context())
 	memberships, err := p.store.Memberships(r.Context(), c.Person)

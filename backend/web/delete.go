@@ -23,7 +23,7 @@ type deletePage struct {
 	Rearm             string
 	Blocked           []string
 	Reason, Problem   string
-	// Closes says that it closes the organisation, which takes nothing along.
+	// Closes says that it closes the organization, which takes nothing along.
 	Closes bool
 }
 

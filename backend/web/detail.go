@@ -44,7 +44,7 @@ func detail(e *softdelete.Entity) maker {
 	}
 }
 
-// settings is the page of the caller's own organisation.
+// settings is the page of the caller's own organization.
 func settings(ctx context.Context, v *visit) (view, error) {
 	out, err := v.detail(ctx, store.Organizations, v.org)
 	out.title = "Settings"

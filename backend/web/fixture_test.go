@@ -21,7 +21,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
-// people are an organisation with somebody in each role, and one that nobody here may learn of. Eve belongs
+// people are an organization with somebody in each role, and one that nobody here may learn of. Eve belongs
 // to both, max to the foreign one alone.
 const people = `
 insert into users (id, email, first_name, last_name) values
@@ -33,7 +33,7 @@ insert into organization_members (id, organization_id, user_id, role) values ('m
 	('m-mia', 'o1', 'mia', 'member'), ('m-vic', 'o1', 'vic', 'viewer'), ('m-eve1', 'o1', 'eve', 'viewer'), ('m-eve2', 'o2', 'eve', 'admin'), ('foreign-m', 'o2', 'max', 'owner');
 `
 
-// records are some rows of both organisations. Everything foreign has the word in its id or name.
+// records are some rows of both organizations. Everything foreign has the word in its id or name.
 const records = `
 insert into client_companies (id, organization_id, name, created_by) values ('blue', 'o1', 'Blue Door', 'olga'), ('foreign-c', 'o2', 'Foreign Client', 'max');
 insert into client_companies (id, organization_id, name, website, industry, city, country, notes, created_by) values

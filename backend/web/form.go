@@ -213,7 +213,7 @@ func (v *visit) pick(ctx context.Context, e *softdelete.Entity, d *draft, f *sof
 	return nil
 }
 
-// peoplePick offers the members of the organisation.
+// peoplePick offers the members of the organization.
 func (v *visit) peoplePick(ctx context.Context, f *softdelete.Field, field *formField) error {
 	ids, err := v.members(ctx)
 	if err != nil {
@@ -239,7 +239,7 @@ func (v *visit) peoplePick(ctx context.Context, f *softdelete.Field, field *form
 	return nil
 }
 
-// members are the ids of the people of the organisation, of the newest 200.
+// members are the ids of the people of the organization, of the newest 200.
 func (v *visit) members(ctx context.Context) ([]string, error) {
 	e := v.byKind["members"]
 	if e == nil {

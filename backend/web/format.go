@@ -9,7 +9,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/backend/store"
 )
 
-// format writes values as the organisation wants to read them.
+// format writes values as the organization wants to read them.
 type format struct {
 	zone     *time.Location
 	date     string // a layout of package time
@@ -43,7 +43,7 @@ func layout(pattern string) string {
 // day is a date that belongs to no zone: a due date is the same day everywhere.
 func (f format) day(t time.Time) string { return t.UTC().Format(f.date) }
 
-// moment is when something happened, in the organisation's zone.
+// moment is when something happened, in the organization's zone.
 func (f format) moment(t time.Time) string {
 	local, today := t.In(f.zone), f.now.In(f.zone)
 	switch clock := local.Format("15:04"); {

@@ -117,7 +117,7 @@ func (v *visit) newest(ctx context.Context, kind, title, field, value string) (*
 	return one, nil
 }
 
-// closedPage is all that there is of a closed organisation, to its owner.
+// closedPage is all that there is of a closed organization, to its owner.
 type closedPage struct{ Name, Action string }
 
 func closed(_ context.Context, v *visit) (view, error) {

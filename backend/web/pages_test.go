@@ -40,7 +40,7 @@ func everyPage(w *world) []string {
 }
 
 // Every page is shown to every role or refused by a page, is well formed, and has nothing of the other
-// organisation.
+// organization.
 func TestPages_everyPageToEveryRole(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range everyPage(w) {
@@ -129,7 +129,7 @@ func TestPages_offerWhatTheRoleMayDo(t *testing.T) {
 	assert.NotContains(t, w.get("adam", "/members/m-olga").body, `href="/members/m-olga/edit"`, "only an owner changes an owner")
 }
 
-// What is another organisation's is not there, exactly as what never was.
+// What is another organization's is not there, exactly as what never was.
 func TestPages_foreignRowsAreNotThere(t *testing.T) {
 	w := newWorld(t)
 	same := func(person, method, foreign, absent string, form url.Values) {

@@ -26,7 +26,7 @@ func TestCommands_fromNothingToTheFirstRequest(t *testing.T) {
 	require.Equal(t, 0, code, said)
 	said, code = run(t, env, "seed")
 	require.Equal(t, 1, code)
-	require.Contains(t, said, "has organisations already")
+	require.Contains(t, said, "has organizations already")
 
 	require.NoError(t, pg.ProductLogins(t.Context()))
 	h := &house{t: t, database: d, edge: callertest.New(t)}
@@ -34,7 +34,7 @@ func TestCommands_fromNothingToTheFirstRequest(t *testing.T) {
 	response, body := h.getAs("mia", b.URL()+"/api/clients?limit=1")
 	require.Equal(t, 200, response.StatusCode, body)
 	response, body = h.getAs("olivia", b.URL()+"/api/clients?limit=1")
-	require.Equal(t, 409, response.StatusCode, "she has two organisations: %s", body)
+	require.Equal(t, 409, response.StatusCode, "she has two organizations: %s", body)
 }
 
 func TestCheckReferences_namesRowsThatPointElsewhere(t *testing.T) {
@@ -45,11 +45,11 @@ func TestCheckReferences_namesRowsThatPointElsewhere(t *testing.T) {
 		insert into contacts (id, organization_id, client_company_id, first_name, last_name) values ('k1', 'o2', 'c1', 'A', 'B'), ('k2', 'o1', 'c1', 'C', 'D');`))
 	said, code := run(t, []string{"DATABASE_ADMIN_URL=" + d.DSN(devstack.OwnerLogin)}, "check", "references")
 	require.Equal(t, 1, code)
-	require.Contains(t, said, `contacts.client_company_id: "k1" of organisation "o2" refers to client_companies "c1" of organisation "o1"`)
+	require.Contains(t, said, `contacts.client_company_id: "k1" of organization "o2" refers to client_companies "c1" of organization "o1"`)
 	require.NotContains(t, said, "k2")
 }
 
-// Before the migrations four tables have no organisation of their own: their parent's is theirs.
+// Before the migrations four tables have no organization of their own: their parent's is theirs.
 func TestCheckReferences_readsTheOldSchemaToo(t *testing.T) {
 	d := migratetest.New(t)
 	require.NoError(t, d.Exec(t.Context(), business+`
@@ -62,7 +62,7 @@ func TestCheckReferences_readsTheOldSchemaToo(t *testing.T) {
 		alter table milestones drop column organization_id cascade;`))
 	said, code := run(t, []string{"DATABASE_ADMIN_URL=" + d.DSN(devstack.OwnerLogin)}, "check", "references")
 	require.Equal(t, 1, code, said)
-	require.Contains(t, said, `tasks.milestone_id: "t1" of organisation "o2" refers to milestones "s1" of organisation "o1"`)
+	require.Contains(t, said, `tasks.milestone_id: "t1" of organization "o2" refers to milestones "s1" of organization "o1"`)
 	require.NotContains(t, said, `"t2"`)
 }
 

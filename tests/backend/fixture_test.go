@@ -22,7 +22,7 @@ import (
 // patience is how long a story waits for what must come: generous, since a busy machine is no failure.
 const patience = 60 * time.Second
 
-// business is one organisation that ann owns.
+// business is one organization that ann owns.
 const business = `
 insert into users (id, email) values ('ann', 'ann@example.test');
 insert into organizations (id, name, slug) values ('o1', 'First', 'first');

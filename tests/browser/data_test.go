@@ -1,6 +1,6 @@
 package browser
 
-// data is an organisation as it could be, for the people of the development provider, and another one.
+// data is an organization as it could be, for the people of the development provider, and another one.
 const data = `
 insert into users (id, email, first_name, last_name) values
 	('u-olivia', 'olivia@example.test', 'Olivia', 'Owens'), ('u-adam', 'adam@example.test', 'Adam', 'Adeyemi'), ('u-mia', 'mia@example.test', 'Mia', 'Moreau'),

@@ -16,7 +16,7 @@ import (
 
 const softdelete = backend + "/softdelete"
 
-// RowRules says which folders may do what other code could reach past organisations and deletions by. A
+// RowRules says which folders may do what other code could reach past organizations and deletions by. A
 // folder counts with all below it; tests are free.
 type RowRules struct {
 	// Data are the packages that write SQL, and whose own tests watch what it finds.
@@ -41,8 +41,8 @@ var loopholes = map[string]string{
 	"NewRawQuery":         "is filtered by nothing",
 	"ForceDelete":         "deletes for real",
 	"WhereAllWithDeleted": "reads what is in the trash",
-	"WhereOr":             "reads rows of other organisations",
-	"JoinOnOr":            "reads rows of other organisations",
+	"WhereOr":             "reads rows of other organizations",
+	"JoinOnOr":            "reads rows of other organizations",
 	"Relation":            "shows a target that is in the trash, when its own query asks for more",
 }
 
@@ -105,7 +105,7 @@ func (f rowFile) judge(n ast.Node) string {
 	case f.data || f.imported(bun) == "" && f.imported(softdelete) == "" && f.imported(backend+"/store") == "":
 		return "" // it has no query in hand
 	case name == "DB" && from != nil && from.Name == f.imported(bun):
-		return "bun.DB is a connection without an organisation: take a *softdelete.Tx"
+		return "bun.DB is a connection without an organization: take a *softdelete.Tx"
 	case loopholes[name] != "":
 		return fmt.Sprintf("%s %s: use a repository, or add to one", name, loopholes[name])
 	default:

@@ -72,7 +72,7 @@ func TestStory(t *testing.T) {
 	require.Equal(t, "restored", adam.call(1, http.MethodGet, "/api/deletions/"+deletion["id"].(string), "").object(t)["deletion"].(map[string]any)["state"])
 }
 
-// list are the clients of the demo's organisation.
+// list are the clients of the demo's organization.
 func (p *person) list(node int) map[string]any {
 	p.t.Helper()
 	a := p.call(node, http.MethodGet, "/api/clients?limit=200", "")

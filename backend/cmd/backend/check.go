@@ -19,7 +19,7 @@ func check(ctx context.Context, p process) error {
 	found := 0
 	err = store.CheckReferences(ctx, dsn, func(s store.Stray) error {
 		found++
-		_, err := fmt.Fprintf(p.stdout, "%s.%s: %q of organisation %q refers to %s %q of organisation %q\n",
+		_, err := fmt.Fprintf(p.stdout, "%s.%s: %q of organization %q refers to %s %q of organization %q\n",
 			s.Table, s.Column, s.ID, s.Organization, s.Target, s.TargetID, s.TargetOrganization)
 		return err
 	})
@@ -27,9 +27,9 @@ func check(ctx context.Context, p process) error {
 	case err != nil:
 		return err
 	case found > 0:
-		return fmt.Errorf("%d rows point into another organisation: correct them, or set what may be empty to null", found)
+		return fmt.Errorf("%d rows point into another organization: correct them, or set what may be empty to null", found)
 	default:
-		_, err = fmt.Fprintln(p.stdout, "no row points into another organisation")
+		_, err = fmt.Fprintln(p.stdout, "no row points into another organization")
 		return err
 	}
 }

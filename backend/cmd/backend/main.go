@@ -1,4 +1,4 @@
-// Command backend serves the organisations' records behind the edge, and looks after their database.
+// Command backend serves the organizations' records behind the edge, and looks after their database.
 //
 // Its environment says from which database and whom it believes; see `backend help`. It ends with 0 when
 // it has done what it was told, 1 when that did not work, and 2 when it was told nonsense: an argument or
@@ -52,8 +52,8 @@ func commands() []command {
 	return []command{
 		{"serve", "", "serve the API and the pages, until a signal", serve},
 		{"migrate", "up|down|status|plan|adopt|roles", "bring the database to this program's schema, and back", migrateDatabase},
-		{"seed", "", "fill an empty database with two organisations to try things with", seed},
-		{"check", "references", "list rows that point into another organisation", check},
+		{"seed", "", "fill an empty database with two organizations to try things with", seed},
+		{"check", "references", "list rows that point into another organization", check},
 		{"version", "", "say which build this is", version},
 		{"help", "", "say this", help},
 	}

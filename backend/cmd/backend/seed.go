@@ -25,7 +25,7 @@ func seed(ctx context.Context, p process) error {
 	if err := errors.Join(demo.Fill(ctx, db, time.Now()), db.Close()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.stdout, "two organisations: %s, and %s. People: %s, %s, %s, %s; each signs in as <name>@example.test.\n",
+	_, err = fmt.Fprintf(p.stdout, "two organizations: %s, and %s. People: %s, %s, %s, %s; each signs in as <name>@example.test.\n",
 		demo.First, demo.Second, demo.Owner, demo.Admin, demo.Member, demo.Viewer)
 	return err
 }

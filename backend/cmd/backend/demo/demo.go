@@ -1,4 +1,4 @@
-// Package demo fills an empty database with two organisations of a believable business, some of whose
+// Package demo fills an empty database with two organizations of a believable business, some of whose
 // records are in the trash: something to look at, to search and to undo.
 //
 // The same call gives the same rows, but for the ids of deletions and the time that it counts back from.
@@ -17,10 +17,10 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/backend/store"
 )
 
-// ErrNotEmpty says that a database has organisations, which are somebody's.
-var ErrNotEmpty = errors.New("the database has organisations already, and is left as it is")
+// ErrNotEmpty says that a database has organizations, which are somebody's.
+var ErrNotEmpty = errors.New("the database has organizations already, and is left as it is")
 
-// Organisations and people, whom tests and guides name. Each person's address is <name>@example.test.
+// Organizations and people, whom tests and guides name. Each person's address is <name>@example.test.
 const (
 	First, Second = "fernhill", "harbour-and-pine" // by slug
 
@@ -31,13 +31,13 @@ const (
 // older than now.
 func Fill(ctx context.Context, db bun.IDB, now time.Time) error {
 	return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		// Nobody adds an organisation while we look whether there is one.
+		// Nobody adds an organization while we look whether there is one.
 		if _, err := tx.ExecContext(ctx, "lock table organizations, users in share row exclusive mode"); err != nil {
-			return fmt.Errorf("lock the organisations: %w", err)
+			return fmt.Errorf("lock the organizations: %w", err)
 		}
 		var organizations, users int
 		if err := tx.QueryRowContext(ctx, "select (select count(*) from organizations), (select count(*) from users)").Scan(&organizations, &users); err != nil {
-			return fmt.Errorf("look for organisations: %w", err)
+			return fmt.Errorf("look for organizations: %w", err)
 		}
 		if organizations+users > 0 {
 			return ErrNotEmpty
@@ -59,7 +59,7 @@ func Fill(ctx context.Context, db bun.IDB, now time.Time) error {
 	})
 }
 
-// people writes the users, whom no row of an organisation is older than.
+// people writes the users, whom no row of an organization is older than.
 func people(ctx context.Context, tx bun.Tx) error {
 	for _, p := range []struct{ name, first, last string }{
 		{Owner, "Olivia", "Owens"}, {Admin, "Adam", "Adeyemi"}, {Member, "Mia", "Moreau"}, {Viewer, "Viktor", "Vidal"},

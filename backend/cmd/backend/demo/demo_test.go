@@ -76,7 +76,7 @@ func TestFill_makesTheSameEachTime(t *testing.T) {
 
 func TestFill_leavesADatabaseInUseAlone(t *testing.T) {
 	for name, sql := range map[string]string{
-		"an organisation": `insert into organizations (name, slug) values ('Somebody', 'somebody')`,
+		"an organization": `insert into organizations (name, slug) values ('Somebody', 'somebody')`,
 		"a user":          `insert into users (email) values ('somebody@example.com')`,
 	} {
 		t.Run(name, func(t *testing.T) {

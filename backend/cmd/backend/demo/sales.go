@@ -20,7 +20,7 @@ func (w *world) fill() {
 	w.goodbyes(clients, contacts, deals, engagements)
 }
 
-// office is the organisation itself, its people and its roles.
+// office is the organization itself, its people and its roles.
 func (w *world) office() {
 	founded := w.ago(500, 0)
 	w.rows = append(w.rows, &[]*store.Organization{{

@@ -1,6 +1,6 @@
 package demo
 
-// words are what an organisation's records are called.
+// words are what an organization's records are called.
 type words struct {
 	clients, industries, cities, deals, engagements, projects, milestones, tasks, threads, messages []string
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 )
 
-// organization is what an organisation is to be like.
+// organization is what an organization is to be like.
 type organization struct {
 	slug, name, currency string
 	members              []member
@@ -37,7 +37,7 @@ var (
 	}
 )
 
-// world is the rows of one organisation as they come into being.
+// world is the rows of one organization as they come into being.
 type world struct {
 	organization
 	id        string
