@@ -80,7 +80,7 @@ func TestRace_fiftyDeletesOfOneRowAreOneDeletion(t *testing.T) {
 func TestRace_restoresOfOneDeletionAreOne(t *testing.T) {
 	w := newWorld(t)
 	w.tree("x")
-	for range rounds(t, 20) {
+	for range rounds(t, 50) {
 		deletion, err := w.delete("olga", "clients", "x-c")
 		require.NoError(t, err)
 		restore := func() error {
@@ -107,7 +107,7 @@ func TestRace_restoresOfOneDeletionAreOne(t *testing.T) {
 func TestRace_deleteOfTheParentAndRestoreOfTheChild(t *testing.T) {
 	w := newWorld(t)
 	w.tree("x")
-	for range rounds(t, 20) {
+	for range rounds(t, 50) {
 		deletion, err := w.delete("olga", "contacts", "x-k1")
 		require.NoError(t, err)
 		errs := together(
@@ -132,7 +132,7 @@ func TestRace_deleteOfTheParentAndRestoreOfTheChild(t *testing.T) {
 func TestRace_deleteAndCreateBelow(t *testing.T) {
 	w := newWorld(t)
 	w.tree("x")
-	for range rounds(t, 20) {
+	for range rounds(t, 50) {
 		errs := together(
 			func() error { _, err := w.delete("olga", "engagements", "x-e"); return err },
 			func() error { _, err := w.create("adam", "tasks", `{"name":"n","projectId":"x-p1"}`); return err },
@@ -166,7 +166,7 @@ func TestRace_deleteAndMoveBetweenParents(t *testing.T) {
 	w.tree("x")
 	w.tree("y")
 	w.put(`insert into tasks (id, organization_id, project_id, name) values ('moved', 'o1', 'x-p1', 'Moved')`)
-	for range rounds(t, 20) {
+	for range rounds(t, 50) {
 		from := w.ask("select case project_id when 'x-p1' then 'x' else 'y' end from tasks where id = 'moved'")
 		to := map[string]string{"x": "y", "y": "x"}[from]
 		gone := []string{from, to}[rand.IntN(2)]
@@ -190,7 +190,7 @@ func TestRace_deletionsMeetInTheDiamond(t *testing.T) {
 	w := newWorld(t)
 	w.tree("x")
 	w.exec(`insert into client_portal_access (id, organization_id, engagement_id, contact_id, access_token) select 'a' || n, 'o1', 'x-e', 'x-k1', 'a' || n from generate_series(1, 20) n`)
-	for range rounds(t, 20) {
+	for range rounds(t, 50) {
 		var ids [2]uuid.UUID
 		errs := together(
 			func() (err error) { ids[0], err = w.deleteID("olga", "engagements", "x-e"); return err },
@@ -223,7 +223,7 @@ func (w *world) deleteID(person, kind, id string) (uuid.UUID, error) {
 // Two owners take each other's place away: one of them stays.
 func TestRace_theLastOwnersDemoteEachOther(t *testing.T) {
 	w := newWorld(t)
-	for n := range rounds(t, 20) {
+	for n := range rounds(t, 50) {
 		w.put(`update organization_members set role = 'owner', deleted_at = null, deleted_by = null, deletion_id = null where id in ('m-olga', 'm-adam')`)
 		w.put(`truncate deletions`)
 		demote := func(by, whom string) func() error {
