@@ -12,6 +12,22 @@ const (
 	MaxLimit     = 200
 )
 
+// MaxSearch is the longest text that lists are searched for, in characters. PostgreSQL compares it with each
+// place of a text, and does not stop in between, whatever time is over.
+const MaxSearch = 200
+
+// searchProblem is what is wrong with a text to be searched for; empty when nothing is.
+func searchProblem(words string) string {
+	switch {
+	case !storable(words):
+		return "type"
+	case longer(words, MaxSearch):
+		return "too_long"
+	default:
+		return ""
+	}
+}
+
 func limitOf(limit int) int {
 	if limit <= 0 {
 		return DefaultLimit
@@ -122,12 +138,12 @@ func (r *Repository[T]) count(ctx context.Context, tx *Tx, wanted []clause) (n i
 func (e *Entity) wanted(tx *Tx, q Query) (wanted []clause, err error) {
 	var problems []FieldProblem
 	if q.Search != "" {
-		searched := e.searched(q.Search)
+		searched, code := e.searched(q.Search), searchProblem(q.Search)
 		switch {
 		case searched == nil:
 			problems = append(problems, FieldProblem{"search", "unknown"})
-		case !storable(q.Search):
-			problems = append(problems, FieldProblem{"search", "type"})
+		case code != "":
+			problems = append(problems, FieldProblem{"search", code})
 		default:
 			wanted = append(wanted, searched)
 		}

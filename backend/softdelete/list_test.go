@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
+	"github.com/gatehouse-proxy/gatehouse/backend/store"
 )
 
 // list asks as a person, and returns the ids.
@@ -140,6 +141,38 @@ func TestList_searchesForWhatIsTyped(t *testing.T) {
 		var wrong *softdelete.FieldError
 		require.ErrorAs(t, err, &wrong)
 	}
+}
+
+// PostgreSQL compares a pattern with a text place by place, and does not look up from one text before it is done: what
+// both may be is bounded, or one person's search is everybody's wait.
+func TestSearch_isBounded(t *testing.T) {
+	for _, e := range store.Entities {
+		for _, f := range e.Fields {
+			if f.Search {
+				require.Positive(t, f.Max, "%s.%s", e.Table, f.Column)
+				require.LessOrEqual(t, f.Max, 2000, "%s.%s", e.Table, f.Column)
+			}
+		}
+	}
+	w := newWorld(t)
+	longest := strings.Repeat("ä", softdelete.MaxSearch)
+	_, _, err := w.list("vic", "clients", softdelete.Query{Search: longest})
+	require.NoError(t, err)
+	trash := func(words string) error {
+		_, err := try(w, "olga", func(ctx context.Context, tx *softdelete.Tx) (softdelete.Page[softdelete.Deletion], error) {
+			return w.store.Deletions.Trash(ctx, tx, softdelete.TrashQuery{Search: words})
+		})
+		return err
+	}
+	require.NoError(t, trash(longest))
+
+	want := []softdelete.FieldProblem{{Name: "search", Code: "too_long"}}
+	var wrong *softdelete.FieldError
+	_, _, err = w.list("vic", "clients", softdelete.Query{Search: longest + "a"})
+	require.ErrorAs(t, err, &wrong)
+	require.Equal(t, want, wrong.Fields)
+	require.ErrorAs(t, trash(longest+"a"), &wrong)
+	require.Equal(t, want, wrong.Fields)
 }
 
 // To a reference whose target is trashed nothing is equal, no more than to one that never was.

@@ -60,10 +60,11 @@ func (d *Deletions) wanted(tx *Tx, q TrashQuery) (wanted []clause, err error) {
 		kinds = []*Entity{e}
 		wanted = append(wanted, text("d.root_kind = ?", q.Kind))
 	}
-	for name, value := range map[string]string{"deletedBy": q.DeletedBy, "search": q.Search} {
-		if !storable(value) {
-			return nil, &FieldError{Fields: []FieldProblem{{name, "type"}}}
-		}
+	if !storable(q.DeletedBy) {
+		return nil, &FieldError{Fields: []FieldProblem{{"deletedBy", "type"}}}
+	}
+	if code := searchProblem(q.Search); code != "" {
+		return nil, &FieldError{Fields: []FieldProblem{{"search", code}}}
 	}
 	if q.DeletedBy != "" {
 		wanted = append(wanted, text("d.actor_id = ?", q.DeletedBy))

@@ -18,7 +18,7 @@ type Client struct {
 	softdelete.Row
 
 	Name      string    `bun:"name" json:"name" field:"required,max=255,search,list"`
-	Website   *string   `bun:"website" json:"website" field:"search"`
+	Website   *string   `bun:"website" json:"website" field:"max=2000,search"`
 	Industry  *string   `bun:"industry" json:"industry" field:"max=100,search,filter,list"`
 	Address   *string   `bun:"address" json:"address" field:"long,personal"`
 	City      *string   `bun:"city" json:"city" field:"max=100,search,list,personal"`
