@@ -138,7 +138,9 @@ func (v *visit) nav() []navGroup {
 			}
 		}
 		if section.settings {
-			g.Links = append(g.Links, link("Settings", "/settings"))
+			l := link("Settings", "/settings")
+			l.Current = l.Current || within(path, "/"+store.Organizations.Kind)
+			g.Links = append(g.Links, l)
 		}
 		if len(g.Links)+len(g.More) > 0 {
 			groups = append(groups, g)

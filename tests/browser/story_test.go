@@ -75,6 +75,22 @@ func TestStory_withScripts(t *testing.T) {
 	b.judge(axe(t), "a form with a problem", allRules)
 	assert.Equal(t, "Typed before", get(b, chromedp.Value("#field-name")))
 
+	// With the keyboard: past the navigation, and through a dialog that keeps the focus.
+	b.visit("/clients/c2")
+	b.do(chromedp.KeyEvent("\t"))
+	assert.Equal(t, "Skip to the content", get(b, chromedp.Evaluate[string](`document.activeElement.textContent`)))
+	b.do(chromedp.KeyEvent("\r"))
+	b.eventually(`document.activeElement.id === "main"`, "the content has the focus")
+	b.use(phone)
+	b.do(chromedp.Focus(`.head .actions .danger-text`), chromedp.KeyEvent("\r"), chromedp.WaitVisible("#dialog #reason"))
+	b.screenshot("dialog-phone")
+	b.judge(axe(t), "dialog on a phone", allRules)
+	assert.True(t, get(b, chromedp.Evaluate[bool](`document.getElementById("dialog").contains(document.activeElement)`)))
+	b.do(chromedp.Click("#dialog [data-close]"))
+	b.eventually(`!document.getElementById("dialog").open`, "Cancel closes it, and leads nowhere")
+	assert.Equal(t, "/clients/c2#main", b.path())
+	b.use(desk)
+
 	// A picker offers what is typed into its search, from among all.
 	s.exec(`insert into client_companies (id, organization_id, name, created_at) select 'many' || n, 'north', 'Many ' || n, now() + n * interval '1 second' from generate_series(1, 60) n`)
 	b.visit("/new/contacts")
@@ -170,6 +186,16 @@ func TestStory_twoPeople(t *testing.T) {
 	viktor.use(desk)
 	viktor.screenshot("forbidden-desk")
 	viktor.judge(axe(t), "forbidden", allRules)
+
+	olivia.visit("/organizations/north/delete")
+	require.Equal(t, int64(http.StatusForbidden), olivia.leads(olivia.press("#ask .button.danger")))
+	assert.Equal(t, "Northwind Studio is closed", olivia.text("h1"))
+	olivia.screenshot("closed-phone")
+	olivia.judge(axe(t), "closed", allRules)
+	require.Equal(t, int64(http.StatusForbidden), viktor.visit("/deals/d2"))
+	assert.Contains(t, viktor.text("main"), "This organization is closed")
+	olivia.leads(olivia.press("main form button"))
+	assert.Equal(t, "Northwind Studio", olivia.text("h1"))
 
 	nora := s.open(true)
 	nora.signIn("nora")
