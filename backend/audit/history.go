@@ -49,7 +49,7 @@ type Page struct {
 	Next string
 }
 
-// History returns what was done to a row of the transaction's organisation, the newest first. Whether the
+// History returns what was done to a row of the transaction's organization, the newest first. Whether the
 // caller may see the row is for the caller to have asked. It returns softdelete.ErrCursor for a cursor that
 // is none.
 func History(ctx context.Context, tx *softdelete.Tx, e *softdelete.Entity, id string, limit int, cursor string) (Page, error) {

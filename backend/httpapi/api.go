@@ -164,7 +164,7 @@ func (a *api) run(ctx context.Context, c *call) (good *answer, err error) {
 	return good, err
 }
 
-// enter lets nobody but its owner into a closed organisation, and nobody else far.
+// enter lets nobody but its owner into a closed organization, and nobody else far.
 func (a *api) enter(ctx context.Context, tx *softdelete.Tx, c *call, serve func(context.Context, *softdelete.Tx, *call) (*answer, error)) (*answer, error) {
 	if tx.Closed && !c.op.closed {
 		return nil, store.ErrClosed

@@ -50,7 +50,7 @@ func (a *api) updateOperations(e *softdelete.Entity, path string, serve func(con
 	for method, verb := range map[string]string{http.MethodPatch: "update", http.MethodPut: "put"} {
 		name, summary := verb+n.one, "Change one of the "+n.people
 		if path == settingsPath {
-			name, summary = verb+"Settings", "Change the organisation's settings"
+			name, summary = verb+"Settings", "Change the organization's settings"
 		}
 		operations = append(operations, &operation{
 			method: method, path: path, name: name, tag: e.Plural, summary: summary,

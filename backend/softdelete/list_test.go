@@ -97,7 +97,7 @@ func TestList_countsAndPagesUpToItsBound(t *testing.T) {
 	}
 }
 
-// A cursor is of one list, of one person, of one organisation.
+// A cursor is of one list, of one person, of one organization.
 func TestList_cursorIsOfNoOtherList(t *testing.T) {
 	w := newWorld(t)
 	w.exec(`insert into vendors (id, organization_id, name) select 'v' || n, 'o1', 'V' from generate_series(1, 5) n;

@@ -134,7 +134,7 @@ func (p *Pages) odd(w http.ResponseWriter, r *http.Request, o oddity) {
 	case "no_account", "ambiguous_account", "no_organization":
 		body.SignOut = true
 	case "not_found":
-		// A cookie that names an organisation which is no longer the caller's makes every page look
+		// A cookie that names an organization which is no longer the caller's makes every page look
 		// absent. Only choosing another one helps.
 		body.Switch = true
 	}
