@@ -132,7 +132,7 @@ func TestPlans(t *testing.T) {
 		_, err := w.store.Deletions.Trash(ctx, tx, softdelete.TrashQuery{})
 		return err
 	})
-	w.show("preview of 8,600 rows", func(ctx context.Context, tx *softdelete.Tx) error {
+	w.show("preview of the cascade", func(ctx context.Context, tx *softdelete.Tx) error {
 		_, err := w.store.Deletions.Preview(ctx, tx, w.entity("engagements"), "big")
 		return err
 	})
