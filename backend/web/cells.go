@@ -117,15 +117,13 @@ func document(c *cell, raw json.RawMessage) {
 		c.Kind, c.Table = "table", t
 		return
 	}
-	var text bytes.Buffer
-	if json.Indent(&text, raw, "", "  ") != nil {
-		text.Reset()
-		text.Write(raw)
-	}
-	if content := strings.TrimSpace(text.String()); content != "null" && content != "{}" && content != "[]" {
+	if content := strings.TrimSpace(indented(raw)); content != "null" && content != "{}" && content != "[]" {
 		c.Kind, c.Text = "code", content
 	}
 }
+
+// maxCells bounds a table: objects that have little in common make many more cells than they have members.
+const maxCells = 10_000
 
 func tableOf(raw json.RawMessage) *table {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
@@ -135,6 +133,9 @@ func tableOf(raw json.RawMessage) *table {
 		return nil
 	}
 	keys := orderOf(raw)
+	if len(keys)*len(rows) > maxCells {
+		return nil
+	}
 	t := &table{}
 	for _, key := range keys {
 		t.Head = append(t.Head, word(spaced(key)))

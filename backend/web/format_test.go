@@ -1,6 +1,8 @@
 package web
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,6 +59,34 @@ func TestParse_takesWhatPeopleType(t *testing.T) {
 	}
 	value, _ := parse(day, "2026-03-31", f)
 	assert.Equal(t, "2026-03-31T00:00:00Z", value)
+}
+
+// A document is whoever's who may write one: what it makes of a page must not grow by more than it is.
+func TestDocument_growsByNoMoreThanItIs(t *testing.T) {
+	shown := func(raw string) (c cell) {
+		document(&c, []byte(raw))
+		return c
+	}
+	lines := func(n int, line func(int) string) string {
+		all := make([]string, n)
+		for i := range all {
+			all[i] = line(i)
+		}
+		return "[" + strings.Join(all, ", ") + "]"
+	}
+	assert.Equal(t, "table", shown(lines(200, func(int) string { return `{"item": "x", "price": 1}` })).Kind)
+	for name, raw := range map[string]string{
+		"each with a member of its own": lines(1000, func(i int) string { return fmt.Sprintf(`{"m%d": 1}`, i) }),
+		"most without any":              `[{"a":1,"b":1,"c":1,"d":1,"e":1}, ` + lines(5000, func(int) string { return `{}` })[1:],
+	} {
+		c := shown(raw)
+		assert.Equal(t, "code", c.Kind, name)
+		assert.Nil(t, c.Table, name)
+	}
+	deep := strings.Repeat("[", 60) + lines(20_000, func(int) string { return "1" }) + strings.Repeat("]", 60)
+	assert.LessOrEqual(t, len(shown(deep).Text), len(deep))
+	assert.LessOrEqual(t, len(indented([]byte(deep))), len(deep))
+	assert.Equal(t, "[\n  1\n]", shown("[1]").Text)
 }
 
 func TestWords(t *testing.T) {

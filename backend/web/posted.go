@@ -142,9 +142,13 @@ func parseJSON(typed string) (value any, problem string) {
 	return value, ""
 }
 
+// maxIndented is the largest document that is set out in lines, in bytes.
+const maxIndented = 32 << 10
+
+// indented sets a document out in lines. Brackets in brackets make it many times as long, so a large one stays as it is.
 func indented(raw json.RawMessage) string {
 	var b bytes.Buffer
-	if len(raw) == 0 || json.Indent(&b, raw, "", "  ") != nil {
+	if len(raw) == 0 || len(raw) > maxIndented || json.Indent(&b, raw, "", "  ") != nil {
 		return string(raw)
 	}
 	return b.String()
