@@ -127,3 +127,14 @@ func panics(f func() error) (err error) {
 	defer func() { err = expect(fmt.Errorf("%w", recover().(error)), errOnPurpose) }()
 	return f()
 }
+
+// A temporary table lives as long as its connection, and PostgreSQL looks there first: the next request must not find
+// what somebody's SQL has left under a table's name.
+func TestDo_findsNoTableThatAnotherRequestHasLeft(t *testing.T) {
+	s := open(t, database(t), store.Options{MaxConns: 1})
+	require.NoError(t, s.Do(t.Context(), from("ann", ""), func(ctx context.Context, tx *softdelete.Tx) error {
+		_, err := tx.Conn().ExecContext(ctx, "create temporary table client_companies (like public.client_companies)")
+		return err
+	}))
+	require.NoError(t, s.Do(t.Context(), from("bob", "second"), sees("c2")))
+}

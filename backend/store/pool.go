@@ -40,7 +40,8 @@ var relied = map[string]string{
 	"client_encoding":             "UTF8",
 	// Each statement of a cascade must see what was committed before it.
 	"default_transaction_isolation": "read committed",
-	"search_path":                   "public",
+	// Unless it is named, the place of temporary tables comes first, and those outlive the request that made them.
+	"search_path": "public, pg_temp",
 }
 
 // openPool makes the pool, and connects to nothing yet.
