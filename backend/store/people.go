@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -14,6 +15,7 @@ import (
 // organization and the actor; who has left is left out.
 func People(ctx context.Context, tx *softdelete.Tx, ids []string) (map[string]string, error) {
 	names := make(map[string]string, len(ids))
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !text(id) }) // nobody's
 	if len(ids) == 0 {
 		return names, nil
 	}

@@ -20,11 +20,12 @@ func TestPages_oddAddresses(t *testing.T) {
 	require.NotNil(t, link)
 	page := w.get("olga", unescape(link[1]))
 	require.Equal(t, http.StatusOK, page.StatusCode)
+	assert.Contains(t, w.get("olga", unescape(regexp.MustCompile(`href="([^"]+/history)"`).FindStringSubmatch(page.body)[1])).body, "History of Odd one")
 	w.remove("olga", unescape(link[1]), "")
 	w.follow("olga", "/ui"+unescape(link[1])+"/restore", url.Values{})
 
 	for path, status := range map[string]int{
-		"/clients/%00": 404, "/clients/%ff": 404, "/clients/%00/edit": 404, "/clients/%ff/delete": 404, "/clients/" + strings.Repeat("x", 5000): 404,
+		"/clients/%00": 404, "/clients/%ff": 404, "/clients/%00/edit": 404, "/clients/%ff/delete": 404, "/clients/%00/history": 404, "/clients/acme/history?cursor=x": 422, "/clients/" + strings.Repeat("x", 5000): 404,
 		"/trash/none": 404, "/trash/0193f000-0000-7000-8000-000000000000": 404, "/trash/rows/clients/%00": 404, "/nothing": 404, "/clients/acme/more": 404, "/assets/none": 404,
 		"/clients?cursor=x": 422, "/trash?cursor=x": 422, "/deals?stage=sold": 400, "/clients?q=%00": 400, "/contacts?clientCompanyId=%ff": 400, "/clients?q=%25_%27%22%5c": 200, "/clients?nothing=1": 200,
 		"/trash?q=%00": 400, "/trash?deletedBy=%00": 400, "/clients?deletion=x&notice=x": 200, "/clients?deletion=0193f000-0000-7000-8000-000000000000": 200,
@@ -42,6 +43,10 @@ func TestPages_oddAddresses(t *testing.T) {
 	assert.Equal(t, http.StatusRequestEntityTooLarge, large.StatusCode)
 	assert.Equal(t, http.StatusUnprocessableEntity, w.post("olga", "/ui/clients", url.Values{"name": {"a\x00b"}}).StatusCode)
 	assert.Equal(t, http.StatusUnprocessableEntity, w.post("olga", "/ui/clients", url.Values{"name": {"a\xffb"}}).StatusCode)
+	for _, person := range []string{"a\x00b", "a\xffb"} {
+		assert.Equal(t, http.StatusUnprocessableEntity, w.post("olga", "/ui/deals", url.Values{"name": {"x"}, "stage": {"lead"}, "ownerId": {person}}).StatusCode, "%q", person)
+		assert.Equal(t, http.StatusUnprocessableEntity, w.post("olga", "/ui/user-roles", url.Values{"userId": {person}, "roleId": {"x"}}).StatusCode, "%q", person)
+	}
 }
 
 // A refused form leaves its own address in the browser. Asked for, it leads to the page it is about.
