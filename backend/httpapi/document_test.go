@@ -212,7 +212,9 @@ func TestReady(t *testing.T) {
 	if p := problemIn(t, plain(t, f.api, http.MethodGet, "/ready")); p.Code != "not_ready" {
 		t.Errorf("while stopping: %s", p.Code)
 	}
-	if w := plain(t, f.api, http.MethodGet, "/health"); w.Code != http.StatusOK {
-		t.Errorf("/health while stopping: %d", w.Code)
+	for _, path := range []string{"/health", "/api/health"} {
+		if w := plain(t, f.api, http.MethodGet, path); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"status":"ok"`) {
+			t.Errorf("%s while stopping: %d %s", path, w.Code, w.Body)
+		}
 	}
 }

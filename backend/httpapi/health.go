@@ -12,15 +12,20 @@ type stateBody struct {
 
 // healthOperations are for those who start, stop and send requests to the process.
 func (a *api) healthOperations() []*operation {
-	return []*operation{
-		{
-			method: http.MethodGet, path: "/health", name: "getHealth", tag: "Operation", public: true,
-			summary: "Whether the process works",
+	health := func(path, name, summary string) *operation {
+		return &operation{
+			method: http.MethodGet, path: path, name: name, tag: "Operation", public: true,
+			summary: summary,
 			answers: a.schemaOf(stateBody{}),
 			serves: func(context.Context, *call) (*answer, error) {
 				return ok(stateBody{"ok"}), nil
 			},
-		},
+		}
+	}
+	return []*operation{
+		health("/health", "getHealth", "Whether the process works"),
+		// Where the old app had it. The edge lets both pass without sign-in and limits.
+		health("/api/health", "getApiHealth", "Whether the process works, at the path that the old app had"),
 		{
 			method: http.MethodGet, path: "/ready", name: "getReady", tag: "Operation", public: true,
 			summary: "Whether requests can be served: the database answers, and the process is not about to stop",

@@ -26,6 +26,7 @@ var others = map[string]string{
 	"PUT /api/organizations/settings":   "TestOwn_settingsAndStats",
 	"GET /api/dashboard/stats":          "TestOwn_settingsAndStats",
 	"GET /health":                       "public",
+	"GET /api/health":                   "public",
 	"GET /ready":                        "public",
 	"GET /openapi.json":                 "public",
 	"GET /openapi.yaml":                 "public",

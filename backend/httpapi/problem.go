@@ -63,8 +63,11 @@ func (p *problem) write(w http.ResponseWriter, r *http.Request) {
 	if err != nil { // of plain values
 		panic(err)
 	}
-	if p.Status == http.StatusServiceUnavailable {
+	switch p.Status {
+	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "5")
+	case http.StatusRequestEntityTooLarge:
+		w.Header().Set("Connection", "close") // else net/http would wait for the rest before it answers
 	}
 	send(w, r, p.Status, "application/problem+json", body)
 }

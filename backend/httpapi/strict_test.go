@@ -215,7 +215,7 @@ func TestServeHTTP_methods(t *testing.T) {
 
 func TestServeHTTP_knowsNobodyWithoutACaller(t *testing.T) {
 	f := newFixture(t)
-	open := map[string]bool{"/health": true, "/ready": true, "/openapi.json": true, "/openapi.yaml": true, "/problems/{id}": true}
+	open := map[string]bool{"/health": true, "/api/health": true, "/ready": true, "/openapi.json": true, "/openapi.yaml": true, "/problems/{id}": true}
 	for _, op := range f.operations {
 		if open[op.path] != op.public {
 			t.Errorf("%s is public: %v", op.route(), op.public)
