@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -169,4 +170,42 @@ func TestDeletions_ofTheOrganization(t *testing.T) {
 	w.as("adam", "POST", "/api/organizations/ours/restore", nil).is(http.StatusForbidden, "organization_closed")
 	w.as("olga", "POST", "/api/organizations/ours/restore", nil).is(http.StatusOK).has("restored", `{"organizations":1}`)
 	w.as("mia", "GET", "/api/clients", nil).is(http.StatusOK).has("pagination.total", "1")
+}
+
+// TestDeletions_inParallel: many delete one row, and all get the one deletion; many restore it, and one does.
+func TestDeletions_inParallel(t *testing.T) {
+	w := newWorld(t)
+	w.family("ours", "u-mia", "a")
+	const many = 12
+	for range 3 {
+		deleted, undone := make([]reply, many), make([]reply, many)
+		var together sync.WaitGroup
+		for i := range many {
+			together.Go(func() { deleted[i] = reply{w.send("olga", "DELETE", "/api/clients/a-clients", nil), t} })
+		}
+		together.Wait()
+		for _, r := range deleted {
+			if r.is(http.StatusOK).Body.String() != deleted[0].Body.String() {
+				t.Errorf("two deletions of one row:\n%s\n%s", r.Body, deleted[0].Body)
+			}
+		}
+		for i := range many {
+			together.Go(func() { undone[i] = reply{w.send("olga", "POST", deleted[0].string("deletion.restoreUrl"), nil), t} })
+		}
+		together.Wait()
+		did := 0
+		for _, r := range undone {
+			if r.Code == http.StatusOK {
+				did++
+				continue
+			}
+			r.is(http.StatusConflict, "not_deleted")
+		}
+		if did != 1 {
+			t.Errorf("%d of %d restores restored it", did, many)
+		}
+	}
+	if n := w.value("select count(*) from deletions"); n != "3" {
+		t.Errorf("%s deletions", n)
+	}
 }
