@@ -64,7 +64,7 @@ func contains(words string) string {
 	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(words) + "%"
 }
 
-// label is what [Entity.LabelOf] makes of a row.
+// label names a row to people: by the columns of [Spec.Label], or else by its kind and the day that lists go by.
 func (e *Entity) label(alias string) clause {
 	day := text("? || ' ' || to_char(?, 'YYYY-MM-DD')", e.Singular, col(alias, e.Sort))
 	if len(e.Label) == 0 {

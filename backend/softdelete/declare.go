@@ -152,22 +152,6 @@ func typeOf(t reflect.Type) Type {
 	}
 }
 
-// LabelOf names a row to people, as the database would: by the columns of [Spec.Label], or else by its kind and
-// the day that lists go by.
-func (e *Entity) LabelOf(r Record) string {
-	var words []string
-	for _, column := range e.Label {
-		if word, _ := e.column(column).Value(r).(string); word != "" {
-			words = append(words, word)
-		}
-	}
-	if len(words) > 0 {
-		return strings.Join(words, " ")
-	}
-	day, _ := e.column(e.Sort).Value(r).(time.Time)
-	return e.Singular + " " + day.Format(time.DateOnly)
-}
-
 // column returns the field of a column; nil when there is none.
 func (e *Entity) column(name string) *Field {
 	i := slices.IndexFunc(e.Fields, func(f *Field) bool { return f.Column == name })
@@ -197,8 +181,8 @@ func camel(column string) string {
 	return strings.Join(words, "")
 }
 
-// Value is the field's value in a record: nil for null and for a reference whose target is trashed, a string, bool, int32, Decimal, time.Time or
-// json.RawMessage otherwise.
+// Value is the field's value in a record: nil for null and for a reference whose target is trashed, a string, bool, int32,
+// Decimal, time.Time or json.RawMessage otherwise.
 func (f *Field) Value(r Record) any {
 	value := reflect.ValueOf(r).Elem().FieldByIndex(f.index)
 	switch {
