@@ -37,6 +37,7 @@ func TestOpen_refuses(t *testing.T) {
 		{"writes a password", `grant update (password_hash) on users to LOGIN`, []string{"not have: UPDATE on users"}},
 		{"links identities", `grant insert on user_identities to LOGIN`, []string{"not have: INSERT on user_identities"}},
 		{"may put our triggers on tables of its own", `grant execute on function gatehouse.deals_audit_insert() to public`, []string{"not have: EXECUTE on gatehouse.deals_audit_insert"}},
+		{"may plant functions", `grant create on schema public to public`, []string{"not have: CREATE on schema public"}},
 		{"reads a secret", `grant select (access_token) on client_portal_access to LOGIN`, []string{"can read secrets: client_portal_access.access_token"}},
 		{"reads all of a table", `grant select on users to LOGIN`, []string{"can read secrets: users.password_hash"}},
 		{"lacks a right", `revoke insert on deals from gatehouse_app`, []string{"lacks rights: INSERT on deals"}},

@@ -104,7 +104,7 @@ func (i *inspection) rights(ctx context.Context) error {
 }
 
 // borrowed appends the functions that work with their owner's rights and that the role may call, or put as
-// triggers on tables of its own, although only the way in is for it.
+// triggers on tables of its own, although only the way in is for it; and the schemas where it may plant its own.
 func (i *inspection) borrowed(ctx context.Context, excess []string) ([]string, error) {
 	err := i.each(ctx, `
 		select proname from pg_proc
@@ -114,6 +114,20 @@ func (i *inspection) borrowed(ctx context.Context, excess []string) ([]string, e
 		var function string
 		err := scan(&function)
 		excess = append(excess, "EXECUTE on gatehouse."+function)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	// What is planted in a schema that statements look into is called instead of PostgreSQL's own, by us and by whoever
+	// migrates: a database from before version 15 lets everybody.
+	err = i.each(ctx, `
+		select nspname from pg_namespace
+		where nspname in ('public', 'gatehouse') and has_schema_privilege(oid, 'create') and not pg_has_role(session_user, nspowner, 'member')
+		order by nspname`, func(scan scan) error {
+		var schema string
+		err := scan(&schema)
+		excess = append(excess, "CREATE on schema "+schema)
 		return err
 	})
 	return excess, err
