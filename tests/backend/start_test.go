@@ -20,7 +20,7 @@ func TestServe_servesThePersonThatTheEdgeNames(t *testing.T) {
 		require.Equal(t, want, response.StatusCode, "%s: %s", path, body)
 		require.NotEmpty(t, response.Header.Get("X-Request-Id"), path)
 	}
-	for path, want := range map[string]int{"/health": 200, "/ready": 200, "/api/clients/c1": 401, "/": 401, "/metrics": 401} {
+	for path, want := range map[string]int{"/health": 200, "/api/health": 200, "/ready": 200, "/api/clients/c1": 401, "/": 401, "/metrics": 401} {
 		response, err := client.Get(b.URL() + path)
 		require.NoError(t, err)
 		response.Body.Close()
