@@ -14,7 +14,7 @@ import (
 )
 
 // cell is a value as a page shows it. Kind says how: "text", "long", "link", "mail", "web", "badge",
-// "money", "number", "time", "day", "code", "table"; empty for no value.
+// "money", "number", "time", "day", "code", "table", "note" for words of ours; empty for no value.
 type cell struct {
 	Label string
 	Kind  string
@@ -37,8 +37,13 @@ type table struct {
 
 // cell shows a field of a record. What it refers to must be known; see [visit.know].
 func (v *visit) cell(f *softdelete.Field, record softdelete.Record) cell {
+	return v.display(f, f.Value(record))
+}
+
+// display shows a value of a field, as a record holds it.
+func (v *visit) display(f *softdelete.Field, value any) cell {
 	c := cell{Label: titleOf(f), Right: f.Type == softdelete.Number || f.Type == softdelete.Integer}
-	switch value := f.Value(record).(type) {
+	switch value := value.(type) {
 	case nil:
 	case string:
 		v.text(&c, f, value)

@@ -21,6 +21,7 @@ type detailPage struct {
 	Fields                        []cell
 	Long                          []cell // texts, documents
 	Facts                         []cell // when and by whom
+	History                       string
 	Edit, Delete                  string // empty for who may not
 	Related                       []related
 }
@@ -61,6 +62,7 @@ func (v *visit) detail(ctx context.Context, e *softdelete.Entity, record softdel
 		body.Back = ""
 		href = "/" + e.Kind + "/" + url.PathEscape(record.Key()) // /settings has no pages below it
 	}
+	body.History = href + "/history"
 	v.fill(&body, e, record)
 	if v.mayChange(e, record) {
 		body.Edit = href + "/edit"

@@ -33,7 +33,7 @@ func everyPage(w *world) []string {
 			paths = append(paths, "/new/"+e.Kind)
 		}
 		if id := ids[e.Kind]; id != "" {
-			paths = append(paths, rowPath(e, id), rowPath(e, id)+"/edit", rowPath(e, id)+"/delete")
+			paths = append(paths, rowPath(e, id), rowPath(e, id)+"/edit", rowPath(e, id)+"/delete", rowPath(e, id)+"/history")
 		}
 	}
 	return paths
@@ -140,7 +140,7 @@ func TestPages_foreignRowsAreNotThere(t *testing.T) {
 		assert.Contains(t, []int{http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusForbidden}, first.StatusCode, foreign)
 	}
 	for _, person := range []string{"olga", "mia", "vic"} {
-		for _, tail := range []string{"", "/edit", "/delete"} {
+		for _, tail := range []string{"", "/edit", "/delete", "/history"} {
 			same(person, http.MethodGet, "/clients/foreign-c"+tail, "/clients/absent-c"+tail, nil)
 		}
 		same(person, http.MethodGet, "/trash/rows/clients/foreign-c", "/trash/rows/clients/absent-c", nil)
@@ -185,7 +185,7 @@ func TestPages_showMarkupAsText(t *testing.T) {
 	id := strings.TrimPrefix(deleted.Header.Get("Location"), "/deals?deletion=")
 	paths := append(everyPage(w), "/clients?q="+url.QueryEscape(attack), "/clients?industry="+url.QueryEscape(attack), "/deals?clientCompanyId="+url.QueryEscape(attack),
 		"/new/deals?clientCompanyId="+url.QueryEscape(attack)+"&find.contactId="+url.QueryEscape(attack), "/trash?q="+url.QueryEscape(attack)+"&kind="+url.QueryEscape(attack),
-		deleted.Header.Get("Location"), "/trash/"+id, "/trash/rows/deals/rocket", "/clients?notice="+url.QueryEscape(attack))
+		deleted.Header.Get("Location"), "/trash/"+id, "/trash/rows/deals/rocket", "/deals/rocket/history", "/clients?notice="+url.QueryEscape(attack))
 	found := false
 	for _, path := range paths {
 		a := w.get("olga", path)

@@ -232,6 +232,7 @@ func trashedRow(e *softdelete.Entity) maker {
 		}
 		body := trashedPage{Action: "/ui" + rowPath(e, id) + "/restore"}
 		body.Title, body.Kind, body.Singular = v.label(e, record), e.Kind, e.Singular
+		body.History = rowPath(e, id) + "/history"
 		v.fill(&body.detailPage, e, record)
 		if of := record.Life().DeletionID; of != nil {
 			body.Deletion = "/trash/" + of.String()

@@ -100,6 +100,7 @@ func (p *Pages) routes() http.Handler {
 		mux.HandleFunc("GET /"+kind+"/{id}", p.page(detail(e)))
 		mux.HandleFunc("GET /"+kind+"/{id}/edit", p.page(editForm(e)))
 		mux.HandleFunc("GET /"+kind+"/{id}/delete", p.page(deleteForm(e)))
+		mux.HandleFunc("GET /"+kind+"/{id}/history", p.page(history(e)))
 		mux.HandleFunc("GET /trash/rows/"+kind+"/{id}", p.page(trashedRow(e)))
 		mux.HandleFunc("POST /ui/"+kind+"/{id}", p.update(e))
 		mux.HandleFunc("POST /ui/"+kind+"/{id}/delete", p.remove(e))
