@@ -78,7 +78,9 @@ func (l *law) forbidden(pkg string, a Area) {
 	switch a.Kind {
 	case Pure, Store, TestKit:
 		not = append(not, caddy, zap, bun)
-	case Rows, Backend:
+	case Rows:
+		not = append(not, caddy, "net/http")
+	case Backend:
 		not = append(not, caddy)
 	}
 	for _, target := range not {

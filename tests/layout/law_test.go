@@ -96,6 +96,7 @@ func TestCheck_findsEachBreach(t *testing.T) {
 		{"backend imports the edge", imports(backend+"/store", limiter), "backend/store must not reach caddymodules, they meet in identity"},
 		{"backend's tests import the edge", tests(backend+"/store", limiter), "backend/store must not reach caddymodules"},
 		{"backend reaches Caddy", imports(bun, caddy), "backend/softdelete must not reach " + caddy},
+		{"rows know HTTP", imports(backend+"/softdelete", "net/http"), "backend/softdelete must not reach net/http"},
 		{"edge imports the backend", imports(edge+"/ratelimit", backend+"/softdelete"), "must not reach backend, they meet in identity"},
 		{"identity imports a half", imports(identity, redislink), "identity must not reach caddymodules"},
 		{"registry imported by a module", imports(edge+"/ratelimit", edge), "only programs and tests do"},
