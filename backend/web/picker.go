@@ -51,29 +51,34 @@ func (v *visit) pick(ctx context.Context, e *softdelete.Entity, d *draft, f *sof
 }
 
 // peoplePick offers the members of the organization.
-func (v *visit) peoplePick(ctx context.Context, f *softdelete.Field, field *formField) error {
-	ids, err := v.members(ctx)
-	if err != nil {
+func (v *visit) peoplePick(ctx context.Context, f *softdelete.Field, field *formField) (err error) {
+	if field.Options, err = v.peopleOptions(ctx, field.Value); err != nil {
 		return err
 	}
-	if field.Value != "" && !slices.Contains(ids, field.Value) {
-		ids = append(ids, field.Value)
-	}
-	if err := v.knowPeople(ctx, ids); err != nil {
-		return err
-	}
-	for _, id := range ids {
-		name := v.names.people[id]
-		if name == "" {
-			name = "Former user"
-		}
-		field.Options = append(field.Options, option{id, name, id == field.Value})
-	}
-	slices.SortStableFunc(field.Options, func(a, b option) int { return strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)) })
 	if f.Nullable || field.Value == "" {
 		field.Options = slices.Insert(field.Options, 0, option{"", "Nobody", field.Value == ""})
 	}
 	return nil
+}
+
+// peopleOptions are the members of the organization, and who is chosen, by their names.
+func (v *visit) peopleOptions(ctx context.Context, chosen string) ([]option, error) {
+	ids, err := v.members(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if chosen != "" && !slices.Contains(ids, chosen) {
+		ids = append(ids, chosen)
+	}
+	if err := v.knowPeople(ctx, ids); err != nil {
+		return nil, err
+	}
+	options := make([]option, 0, len(ids)+1)
+	for _, id := range ids {
+		options = append(options, option{id, who(softdelete.Person{Name: v.names.people[id]}), id == chosen})
+	}
+	slices.SortStableFunc(options, func(a, b option) int { return strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)) })
+	return options, nil
 }
 
 // members are the ids of the people of the organization, of the newest 200.

@@ -3,8 +3,6 @@ package web
 import (
 	"context"
 	"net/url"
-	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -59,40 +57,16 @@ func trash(ctx context.Context, v *visit) (view, error) {
 	}
 	body.Filters = append(body.Filters, kinds)
 	if !body.Mine {
-		who, err := v.deleters(ctx, query.DeletedBy)
+		people, err := v.peopleOptions(ctx, query.DeletedBy)
 		if err != nil {
 			return view{}, err
 		}
-		body.Filters = append(body.Filters, who)
+		body.Filters = append(body.Filters, filter{ID: "filter-deletedBy", Name: "deletedBy", Title: "Deleted by", Value: query.DeletedBy, Options: people})
 	}
 	for _, d := range found.Rows {
 		body.Rows = append(body.Rows, v.trashRow(d))
 	}
 	return view{look: "trash", title: "Trash", body: body}, nil
-}
-
-// deleters offers the members as those who may have deleted something.
-func (v *visit) deleters(ctx context.Context, chosen string) (filter, error) {
-	who := filter{ID: "filter-deletedBy", Name: "deletedBy", Title: "Deleted by", Value: chosen}
-	ids, err := v.members(ctx)
-	if err != nil {
-		return who, err
-	}
-	if chosen != "" && !slices.Contains(ids, chosen) {
-		ids = append(ids, chosen)
-	}
-	if err := v.knowPeople(ctx, ids); err != nil {
-		return who, err
-	}
-	for _, id := range ids {
-		name := v.names.people[id]
-		if name == "" {
-			name = "Former user"
-		}
-		who.Options = append(who.Options, option{id, name, id == chosen})
-	}
-	slices.SortStableFunc(who.Options, func(a, b option) int { return strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)) })
-	return who, nil
 }
 
 func (v *visit) trashRow(d softdelete.Deletion) trashRow {
@@ -110,6 +84,7 @@ func (v *visit) trashRow(d softdelete.Deletion) trashRow {
 	return r
 }
 
+// who names a person, who may have left.
 func who(p softdelete.Person) string {
 	if p.Name == "" {
 		return "Former user"
