@@ -65,7 +65,7 @@ vet: ## go vet
 
 .PHONY: lint
 lint: $(LINT) ## golangci-lint, and the formatting
-	$(LINT) run ./...
+	$(LINT) run --allow-parallel-runners ./...
 
 # Kept by version, and never a tool of go.mod, whose versions it would drag along. 5 minutes, once.
 $(LINT):
