@@ -18,6 +18,12 @@ type listBody struct {
 	NextCursor *string     `json:"nextCursor"`
 }
 
+// pageBody is a page of a list that is read by cursors alone.
+type pageBody struct {
+	Data       any     `json:"data"`
+	NextCursor *string `json:"nextCursor"`
+}
+
 // pagination counts a list that was asked for by page.
 type pagination struct {
 	Total       int  `json:"total"       doc:"How many rows there are in all, up to 10,000."`

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -34,7 +33,7 @@ func (a *api) historyOperation(e *softdelete.Entity) *operation {
 		query:       []*huma.Param{limitParameter(), cursorParameter()},
 		answers:     listSchema(a.schemaOf(eventBody{}), false),
 		reads: func(ctx context.Context, tx *softdelete.Tx, c *call) (*answer, error) {
-			if err := a.visible(ctx, tx, e, c.id); err != nil {
+			if _, _, err := softdelete.Visible(ctx, tx, a.resources[e.Kind], c.id); err != nil {
 				return nil, err
 			}
 			page, err := audit.History(ctx, tx, e, c.id, limit(c), c.text("cursor"))
@@ -42,24 +41,9 @@ func (a *api) historyOperation(e *softdelete.Entity) *operation {
 			for i, event := range page.Events {
 				data[i] = newEventBody(event)
 			}
-			return ok(struct {
-				Data       []eventBody `json:"data"`
-				NextCursor *string     `json:"nextCursor"`
-			}{data, cursorOf(page.Next)}), err
+			return ok(pageBody{data, cursorOf(page.Next)}), err
 		},
 	}
-}
-
-// visible returns ErrNotFound for a row that the caller sees neither among the live nor in the Trash.
-func (a *api) visible(ctx context.Context, tx *softdelete.Tx, e *softdelete.Entity, id string) error {
-	_, err := a.resources[e.Kind].Fetch(ctx, tx, id)
-	if !errors.Is(err, softdelete.ErrNotFound) {
-		return err
-	}
-	if _, err = a.resources[e.Kind].FetchTrashed(ctx, tx, id); errors.Is(err, softdelete.ErrForbidden) {
-		return softdelete.ErrNotFound // as for a row that never was
-	}
-	return err
 }
 
 func newEventBody(e audit.Event) eventBody {

@@ -73,10 +73,7 @@ func (a *api) listTrash(ctx context.Context, tx *softdelete.Tx, c *call) (*answe
 	for i, d := range page.Rows {
 		data[i] = newDeletionBody(d)
 	}
-	return ok(struct {
-		Data       []deletionBody `json:"data"`
-		NextCursor *string        `json:"nextCursor"`
-	}{data, cursorOf(page.Next)}), err
+	return ok(pageBody{data, cursorOf(page.Next)}), err
 }
 
 func (a *api) getDeletion(ctx context.Context, tx *softdelete.Tx, c *call) (*answer, error) {

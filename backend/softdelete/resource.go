@@ -1,6 +1,9 @@
 package softdelete
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Resource is a repository whose model is not known: what routes and pages that follow from
 // declarations work with. [Repository.Resource] makes one.
@@ -17,6 +20,20 @@ type Resource interface {
 	Update(ctx context.Context, tx *Tx, id string, version int64, v Values) (Record, error)
 	// FetchTrashed returns a trashed row, to who may see it in the Trash.
 	FetchTrashed(ctx context.Context, tx *Tx, id string) (Record, error)
+}
+
+// Visible returns a row that the actor may see, among the live or in the Trash, and whether it is trashed. It
+// returns ErrNotFound for every other one, as for a row that never was.
+func Visible(ctx context.Context, tx *Tx, r Resource, id string) (row Record, trashed bool, err error) {
+	row, err = r.Fetch(ctx, tx, id)
+	if !errors.Is(err, ErrNotFound) {
+		return row, false, err
+	}
+	row, err = r.FetchTrashed(ctx, tx, id)
+	if errors.Is(err, ErrForbidden) {
+		err = ErrNotFound
+	}
+	return row, true, err
 }
 
 // Resource returns the repository with its model forgotten.

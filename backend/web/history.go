@@ -49,9 +49,13 @@ var deeds = map[string]string{"insert": "Added", "update": "Changed", "soft_dele
 // history shows the trail of a row to who may see the row, among the live or in the Trash.
 func history(e *softdelete.Entity) maker {
 	return func(ctx context.Context, v *visit) (view, error) {
-		record, back, err := v.liveOrTrashed(ctx, e, v.r.PathValue("id"))
+		record, trashed, err := softdelete.Visible(ctx, v.tx, v.store.Resources[e.Kind], v.r.PathValue("id"))
 		if err != nil {
 			return view{}, err
+		}
+		back := v.href(e.Kind, record.Key())
+		if trashed {
+			back = "/trash/rows" + rowPath(e, record.Key())
 		}
 		asked := v.r.URL.Query()
 		page, err := audit.History(ctx, v.tx, e, record.Key(), pageSize, asked.Get("cursor"))
@@ -79,20 +83,6 @@ func history(e *softdelete.Entity) maker {
 		}
 		return view{look: "history", title: body.Title, body: body}, nil
 	}
-}
-
-// liveOrTrashed finds a row and the page that shows it, or ErrNotFound for one that the caller sees neither
-// among the live nor in the Trash.
-func (v *visit) liveOrTrashed(ctx context.Context, e *softdelete.Entity, id string) (record softdelete.Record, page string, err error) {
-	record, err = v.store.Resources[e.Kind].Fetch(ctx, v.tx, id)
-	if !errors.Is(err, softdelete.ErrNotFound) {
-		return record, v.href(e.Kind, id), err
-	}
-	record, err = v.store.Resources[e.Kind].FetchTrashed(ctx, v.tx, id)
-	if errors.Is(err, softdelete.ErrForbidden) {
-		err = softdelete.ErrNotFound // as for a row that never was
-	}
-	return record, "/trash/rows" + rowPath(e, id), err
 }
 
 // knowEvents finds the names of all that events refer to, and of who did them.
