@@ -5,6 +5,9 @@ package migrations
 
 import "embed"
 
+// OldestServer is the first version of PostgreSQL that has what the migrations use.
+const OldestServer = 15
+
 // FS holds the migrations in goose's form, named <version>_<what it does>.sql. A file is never edited once it has
 // been released.
 //

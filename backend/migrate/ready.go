@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/gatehouse-proxy/gatehouse/migrations"
 )
 
 // ErrNotAdopted says that the app's tables are there and nobody has compared them with the baseline.
 var ErrNotAdopted = errors.New("the database has the app's tables already: run `backend migrate adopt` first")
-
-// oldestServer is the first version of PostgreSQL that has what the migrations use.
-const oldestServer = 15
 
 // ready makes sure that the first step can be taken and the last one reached, as far as that can be seen before:
 // whoever has to be asked for something is asked before anything has changed.
@@ -58,8 +57,8 @@ func (m *Migrator) rights(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look at this login's rights: %w", err)
 	}
-	if version < oldestServer {
-		return fmt.Errorf("PostgreSQL %d is older than %d: upgrade it", version, oldestServer)
+	if version < migrations.OldestServer {
+		return fmt.Errorf("PostgreSQL %d is older than %d: upgrade it", version, migrations.OldestServer)
 	}
 	foreign, err := m.strings(ctx, `SELECT format('%I, of %I', relname, pg_get_userbyid(relowner)) FROM pg_class
 		WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname = ANY (string_to_array($1, ','))

@@ -12,9 +12,6 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/migrations"
 )
 
-// oldestServer is the first version of PostgreSQL that has what the migrations use.
-const oldestServer = 15
-
 // group is the role whose members serve.
 const group = "gatehouse_app"
 
@@ -71,8 +68,8 @@ func (i *inspection) server(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if version < oldestServer {
-		i.add("upgrade it", "PostgreSQL %d is older than %d", version, oldestServer)
+	if version < migrations.OldestServer {
+		i.add("upgrade it", "PostgreSQL %d is older than %d", version, migrations.OldestServer)
 	}
 	for _, power := range []struct {
 		has        bool
