@@ -2,8 +2,11 @@ package softdelete
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/uptrace/bun"
 )
 
 // Sizes of pages. A limit of 0 is the default, a larger one than the largest is cut to it.
@@ -11,6 +14,10 @@ const (
 	DefaultLimit = 50
 	MaxLimit     = 200
 )
+
+// maxPage is how long the texts and documents of a page may be together, in bytes, since all of a page is in memory
+// at once. A row alone may be longer.
+const maxPage = 32 << 20
 
 // MaxSearch is the longest text that lists are searched for, in characters. PostgreSQL compares it with each
 // place of a text, and does not stop in between, whatever time is over.
@@ -36,7 +43,7 @@ func limitOf(limit int) int {
 }
 
 // List returns live rows, the newest first. It returns ErrCursor, ErrBeyond, or a *FieldError for a filter or
-// a search that the entity does not have.
+// a search that the entity does not have, and for a limit at which the page would be too large.
 func (r *Repository[T]) List(ctx context.Context, tx *Tx, q Query) (Page[*T], error) {
 	if err := tx.open(r.entity); err != nil {
 		return Page[*T]{}, err
@@ -98,7 +105,8 @@ func (r *Repository[T]) page(ctx context.Context, tx *Tx, q Query, list listing)
 	newest := text("? DESC, t.id DESC", col("t", list.column))
 	rows := text("SELECT ? FROM ? WHERE ? ORDER BY ? LIMIT ? OFFSET ?",
 		r.entity.columns(nil), r.entity.from("t"), joined(" AND ", wanted), newest, limit+1, skip)
-	if err := r.selection(tx, &page.Rows, list.site).ModelTableExpr("(?) AS t", rows).OrderExpr("?", newest).Scan(ctx); err != nil {
+	found := r.selection(tx, (*T)(nil), list.site).ModelTableExpr("(?) AS t", rows).OrderExpr("?", newest)
+	if page.Rows, err = r.read(ctx, found, limit); err != nil {
 		return page, fmt.Errorf("list %s: %w", r.entity.Table, err)
 	}
 	if len(page.Rows) > limit {
@@ -107,6 +115,42 @@ func (r *Repository[T]) page(ctx context.Context, tx *Tx, q Query, list listing)
 		page.Next = r.cursors.write(order, position{at: r.at(last, list.column).UnixMicro(), id: record(last).Key()})
 	}
 	return page, nil
+}
+
+// read takes rows one by one: the limit, and one more that says whether there are more, or fewer than [maxPage] allows.
+func (r *Repository[T]) read(ctx context.Context, query *bun.SelectQuery, limit int) (rows []*T, err error) {
+	found, err := query.Rows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer found.Close() //nolint:errcheck // found.Err tells
+	for size := 0; found.Next(); {
+		row := new(T)
+		if err := query.DB().ScanRow(ctx, found, row); err != nil {
+			return nil, err
+		}
+		if size += r.size(row); size > maxPage && 0 < len(rows) && len(rows) < limit {
+			return nil, &FieldError{Fields: []FieldProblem{{"limit", "out_of_range"}}}
+		}
+		rows = append(rows, row)
+	}
+	return rows, found.Err()
+}
+
+// size is how long the texts and documents of a row are, in bytes: the rest is small.
+func (r *Repository[T]) size(row *T) (bytes int) {
+	for _, f := range r.entity.Fields {
+		if f.Max > 0 || f.Type != Text && f.Type != Document {
+			continue
+		}
+		switch value := f.Value(record(row)).(type) {
+		case string:
+			bytes += len(value)
+		case json.RawMessage:
+			bytes += len(value)
+		}
+	}
+	return bytes
 }
 
 // at is the time that a row is listed by.

@@ -175,6 +175,26 @@ func TestSearch_isBounded(t *testing.T) {
 	require.Equal(t, want, wrong.Fields)
 }
 
+// A page is in memory before any of it is sent. Whoever may write long texts does not decide how much that is.
+func TestList_isNoLargerThanMemoryAllows(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`insert into vendors (id, organization_id, name, notes, created_at)
+		select 'v' || n, 'o1', 'V', repeat('x', 1000000), timestamp '2026-01-01' - n * interval '1 second' from generate_series(1, 40) n`)
+	_, _, err := w.list("vic", "vendors", softdelete.Query{Limit: 50})
+	var wrong *softdelete.FieldError
+	require.ErrorAs(t, err, &wrong)
+	require.Equal(t, []softdelete.FieldProblem{{Name: "limit", Code: "out_of_range"}}, wrong.Fields)
+	ids, page, err := w.list("vic", "vendors", softdelete.Query{Limit: 25})
+	require.NoError(t, err)
+	require.Len(t, ids, 25)
+	require.NotEmpty(t, page.Next)
+
+	w.exec(`update vendors set notes = repeat('x', 50000000) where id = 'v1'`)
+	ids, _, err = w.list("vic", "vendors", softdelete.Query{Limit: 1})
+	require.NoError(t, err, "one is shown however large it is")
+	require.Equal(t, []string{"v1"}, ids)
+}
+
 // To a reference whose target is trashed nothing is equal, no more than to one that never was.
 func TestList_filters(t *testing.T) {
 	w := newWorld(t)
