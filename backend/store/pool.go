@@ -15,14 +15,15 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
-// How long PostgreSQL lets us wait. The statement of the largest cascade, 20,000 rows, takes well under
-// a second; what waits for a lock for longer waits for somebody who is stuck. The DSN may say otherwise.
+// How long making a connection may take, unless the DSN says otherwise, and how long one is kept.
 const (
 	connectTimeout = 5 * time.Second
 	idleFor        = 5 * time.Minute
 	liveFor        = time.Hour
 )
 
+// patience is how long PostgreSQL lets us wait. The statement of the largest cascade, 20,000 rows, takes well under
+// a second; what waits for a lock for longer waits for somebody who is stuck. The DSN may say otherwise.
 var patience = map[string]string{
 	"statement_timeout":                   "10s",
 	"lock_timeout":                        "5s",
