@@ -29,6 +29,7 @@ func TestOpen_refuses(t *testing.T) {
 		{"reads everything", `grant pg_read_all_data to LOGIN`, []string{`a member of "pg_read_all_data"`, "SELECT on outbox", "secrets: users.password_hash, contracts.signature_data"}},
 		{"owns a table", `alter table deals owner to LOGIN`, []string{"owns tables: deals"}},
 		{"a member of the owner", `grant OWNER to LOGIN`, []string{`is a member of "`, "owns tables: activity_events, audit_envelopes", "can read secrets"}},
+		{"the owner's rights alone", `grant OWNER to LOGIN; revoke gatehouse_app from LOGIN`, []string{"is no member of gatehouse_app", `is a member of "`, "owns tables: activity_events", "can read secrets"}},
 		{"may delete", `grant delete on deals to LOGIN`, []string{"DELETE on deals"}},
 		{"may truncate, by the group", `grant truncate on tasks to gatehouse_app`, []string{"not have: TRUNCATE on tasks"}},
 		{"anybody may delete", `grant delete on outbox to public`, []string{"not have: DELETE on outbox"}},

@@ -174,7 +174,7 @@ func (i *inspection) policies(ctx context.Context) error {
 			return err
 		case !enabled:
 			i.add(cure, "the table %s has no row-level security", table)
-		case ours == 0:
+		case ours == 0 && (i.member || i.almighty): // to others the policies do not apply, and that has been told
 			i.add(cure, "the table %s lacks its policy %s_organization", table, table)
 		case policies > ours && !i.almighty: // to whom the policies of all roles apply
 			i.add(cure, "the table %s has %d %s for this role beside its own, which show more rows", table, policies-ours, plural(policies-ours, "policy"))
