@@ -20,6 +20,8 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	retried  *prometheus.CounterVec
+	// databaseUp and trailPrepared are set by a [watch].
+	databaseUp, trailPrepared prometheus.Gauge
 }
 
 func newMetrics() *metrics {
@@ -35,8 +37,14 @@ func newMetrics() *metrics {
 		retried: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "transactions_retried_total", Help: "Transactions that PostgreSQL ended and that ran again: 40P01 deadlocks, 40001 serialisation failures.",
 		}, []string{"sqlstate"}),
+		databaseUp: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "database_up", Help: "1 while the database answers; 0 before it has been checked, too.",
+		}),
+		trailPrepared: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "audit_prepared_until_timestamp_seconds", Help: "The end of the months for which the audit trail has partitions; 0: not known yet.",
+		}),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.retried, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.duration, m.retried, m.databaseUp, m.trailPrepared, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info", Help: "Always 1; the label says which build this is.",

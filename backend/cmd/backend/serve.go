@@ -71,7 +71,7 @@ func (s *server) run(ctx context.Context) (err error) {
 	checking, stopChecking := context.WithCancel(ctx)
 	defer stopChecking()
 	checked := make(chan error, 1)
-	go func() { checked <- s.check(checking) }()
+	go func() { checked <- s.look(checking) }()
 	for serving := true; serving; {
 		select {
 		case <-ctx.Done():
@@ -93,6 +93,15 @@ func (s *server) run(ctx context.Context) (err error) {
 	}
 	s.logger.Info("stopped")
 	return err
+}
+
+// look checks the database, and then watches it until ctx ends.
+func (s *server) look(ctx context.Context) error {
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	newWatch(s.store, s.logger, s.metrics).run(ctx)
+	return nil
 }
 
 // check asks the database until it answers whether this program may serve from it.
