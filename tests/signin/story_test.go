@@ -209,7 +209,7 @@ func (w *work) end() *work {
 // absolute end whatever happens.
 func TestTimes_areExactOverNodes(t *testing.T) {
 	const idle, absolute = 10 * time.Second, 30 * time.Second
-	const early = 1500 * time.Millisecond // enough for a busy machine to send and answer
+	const early = 4 * time.Second // enough for a busy machine to send and answer
 	s := start(t, fmt.Sprintf("idle %s\nabsolute %s", idle, absolute))
 	steady, busy := s.person("mia"), s.person("adam")
 	began := time.Now()
