@@ -32,6 +32,9 @@ type UsageError struct{ Reason string }
 
 func (e *UsageError) Error() string { return e.Reason + "\n\n" + Usage }
 
+// ErrNoDatabase is what a command that needs the database gets without its DSN.
+var ErrNoDatabase = errors.New("DATABASE_ADMIN_URL is not set: it names the database, and logs in as the owner of its tables")
+
 // Command runs one command for a person, and prints to stdout. dsn is DATABASE_ADMIN_URL; roles needs none.
 func Command(ctx context.Context, args []string, stdout io.Writer, dsn string) error {
 	if len(args) == 0 {
@@ -76,7 +79,7 @@ func Command(ctx context.Context, args []string, stdout io.Writer, dsn string) e
 		return &UsageError{Reason: fmt.Sprintf("there is no command %q", name)}
 	}
 	if dsn == "" {
-		return errors.New("DATABASE_ADMIN_URL is not set: it names the database, and logs in as the owner of its tables")
+		return ErrNoDatabase
 	}
 	m, err := Open(ctx, dsn, Options{Output: stdout, OldRole: c.oldRole, Blind: c.blind})
 	if err != nil {

@@ -75,7 +75,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*Migrator, error) {
 	})
 	m := &Migrator{db: stdlib.OpenDB(*config), opts: opts, steps: steps, locks: &locker{}, pause: backOff}
 	if err := m.db.PingContext(ctx); err != nil {
-		return nil, fmt.Errorf("connect to the database: %w", closing(m, err))
+		return nil, fmt.Errorf("connect to the database of DATABASE_ADMIN_URL: %w", closing(m, err))
 	}
 	for provider, unversioned := range map[**goose.Provider]bool{&m.goose: false, &m.unversioned: true} {
 		*provider, err = goose.NewProvider(goose.DialectPostgres, m.db, opts.Files, goose.WithTableName(versionTable),

@@ -28,7 +28,7 @@ func CheckReferences(ctx context.Context, dsn string, found func(Stray) error) e
 	config.RuntimeParams["application_name"] = "gatehouse check"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return fmt.Errorf("connect to the database: %w", err)
+		return fmt.Errorf("connect to the database of DATABASE_ADMIN_URL: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // what it was opened for has been done
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})

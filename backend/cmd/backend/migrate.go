@@ -9,7 +9,7 @@ import (
 
 func migrateDatabase(ctx context.Context, p process) error {
 	err := migrate.Command(ctx, p.args, p.stdout, p.getenv(adminURL))
-	if _, ok := errors.AsType[*migrate.UsageError](err); ok {
+	if _, ok := errors.AsType[*migrate.UsageError](err); ok || errors.Is(err, migrate.ErrNoDatabase) {
 		return usageError{err}
 	}
 	return err

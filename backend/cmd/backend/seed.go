@@ -22,6 +22,9 @@ func seed(ctx context.Context, p process) error {
 	if err != nil {
 		return usageError{fmt.Errorf("%s: %w", adminURL, err)}
 	}
+	if err := db.PingContext(ctx); err != nil {
+		return errors.Join(fmt.Errorf("connect to the database of %s: %w", adminURL, err), db.Close())
+	}
 	if err := errors.Join(demo.Fill(ctx, db, time.Now()), db.Close()); err != nil {
 		return err
 	}
