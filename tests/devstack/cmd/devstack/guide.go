@@ -37,7 +37,8 @@ func (r *run) guide(w io.Writer) {
 	if !r.withoutBackend {
 		fmt.Fprintf(w, "            %s\n", short(r.state.path("backend.log")))
 		fmt.Fprint(w, `
-  olivia owns two organizations. In one of them adam is an admin, mia a member and viktor a viewer. nora has no account.
+  adam is an admin, mia a member and viktor a viewer of one organization. olivia owns it and another, and chooses
+  between them. nora has no account.
 `)
 	}
 	fmt.Fprint(w, "\nThings to try\n\n")
@@ -64,9 +65,9 @@ func (r *run) guideSignIn(w io.Writer) {
 		return
 	}
 	fmt.Fprintf(w, `  1. Sign in, and undo a deletion
-       open %s in a browser (it warns of the certificate), choose olivia and one of her
-       organizations. Delete a client, with all that belongs to it, and press Undo; later the Trash does the
-       same. You are signed in at %s too. To sign out: /_auth/logout
+       open %s in a browser (it warns of the certificate) and choose adam. Under Clients, delete
+       one with all that belongs to it, and press Undo; later the Trash does the same. You are signed in at
+       %s too. To be somebody else: /_auth/logout
 `, r.sites[0], r.sites[len(r.sites)-1])
 }
 
