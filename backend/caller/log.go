@@ -35,9 +35,8 @@ type LogOptions struct {
 	Now func() time.Time
 	// Observe is called after each request, for metrics. Default: nobody.
 	Observe func(Served)
-	// Quiet says of which routes the good answers are not logged: an orchestrator asks for the health
-	// every few seconds.
-	Quiet func(route string) bool
+	// Quiet says which requests are not logged: an orchestrator asks for the health every few seconds.
+	Quiet func(Served) bool
 }
 
 // Log is the outermost of the handlers: it gives the request its id, in the context and in the answer,
@@ -122,7 +121,7 @@ func (o LogOptions) tell(s Served, id string, bytes int64) {
 	if o.Observe != nil {
 		o.Observe(s)
 	}
-	if o.Quiet != nil && s.Status < http.StatusBadRequest && o.Quiet(s.Route) {
+	if o.Quiet != nil && o.Quiet(s) {
 		return
 	}
 	if entry := o.Logger.Check(zap.InfoLevel, "request"); entry != nil {

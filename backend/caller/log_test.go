@@ -28,7 +28,7 @@ func served(t *testing.T, next http.Handler, r *http.Request) (*httptest.Respons
 	h := caller.Log(caller.LogOptions{
 		Logger: zap.New(core), Observe: func(s caller.Served) { got = append(got, s) },
 		Now:   func() time.Time { now = now.Add(3 * time.Second); return now },
-		Quiet: func(route string) bool { return route == "GET /health" },
+		Quiet: func(s caller.Served) bool { return s.Route == "GET /health" && s.Status < http.StatusBadRequest },
 	})(next)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)

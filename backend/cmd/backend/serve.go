@@ -150,10 +150,20 @@ func (s *server) handler() (http.Handler, error) {
 	who.Refuse = pages.Refuse // people are told on a page
 	return caller.Log(caller.LogOptions{
 		Logger: s.logger.Named("access"), Observe: s.metrics.observe,
-		Quiet: func(route string) bool {
-			return strings.HasSuffix(route, "/health") || strings.HasSuffix(route, "/ready")
-		},
+		Quiet: quiet,
 	})(fork{api: api, pages: caller.Verify(who)(pages)}), nil
+}
+
+// quiet keeps out of the log what is asked every few seconds. That the database has gone a [watch] tells, once.
+func quiet(s caller.Served) bool {
+	switch s.Route {
+	case "GET /health", "GET /api/health":
+		return s.Status < http.StatusBadRequest
+	case "GET /ready":
+		return s.Status < http.StatusBadRequest || s.Status == http.StatusServiceUnavailable
+	default:
+		return false
+	}
 }
 
 // fork sends requests to the API or to the pages by their path as it came. An http.ServeMux would clean

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/gatehouse-proxy/gatehouse/backend/caller"
 )
 
 // watched is a watch whose database and clock are the test's.
@@ -115,4 +117,15 @@ func TestWatch_looksAgainWhereItCouldNot(t *testing.T) {
 	w.look(t.Context())
 	require.Equal(t, 2, w.asked)
 	require.Empty(t, w.told())
+}
+
+func TestQuiet(t *testing.T) {
+	for s, want := range map[caller.Served]bool{
+		{Route: "GET /health", Status: 200}: true, {Route: "GET /api/health", Status: 200}: true, {Route: "GET /ready", Status: 200}: true,
+		{Route: "GET /ready", Status: 503}:  true, // for as long as the database is away, by each who asks
+		{Route: "GET /health", Status: 500}: false, {Route: "GET /ready", Status: 500}: false, {Route: "", Status: 200}: false,
+		{Route: "GET /api/clients/{id}", Status: 503}: false,
+	} {
+		require.Equal(t, want, quiet(s), "%+v", s)
+	}
 }
