@@ -87,19 +87,22 @@ func joinKept(redis redislink.Provider, h *Handler) (*kept, error) {
 		setDefault(&key.namespace, redis.Namespace())
 	}
 	setDefault(&key.namespace, defaultNamespace)
-	value, _, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) { return newKept(key, h) })
+	value, loaded, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) { return newKept(key, h) })
 	if err != nil {
 		return nil, err
 	}
 	k := value.(*kept)
-	k.mu.Lock()
-	k.handlers = append(k.handlers, h)
-	k.mu.Unlock()
+	if loaded {
+		k.mu.Lock()
+		k.handlers = append(k.handlers, h)
+		k.mu.Unlock()
+	}
 	return k, nil
 }
 
+// newKept is for its first handler, by which it tells from the start how the link is.
 func newKept(key keptKey, h *Handler) (*kept, error) {
-	k := &kept{keptKey: key, unsubscribe: func() {}}
+	k := &kept{keptKey: key, unsubscribe: func() {}, handlers: []*Handler{h}}
 	var store sessions.Store
 	if key.link == nil {
 		store, k.tokens = localstore.New(localstore.Config{}), new(localTokens)
