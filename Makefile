@@ -9,7 +9,7 @@ export CGO_ENABLED := 0
 RACE := CGO_ENABLED=1 go test -race
 
 # Certified OpenID implementations, against which ours are checked.
-CROSSCHECK := tests/devidp/crosscheck
+CROSSCHECK := dev/idp/crosscheck
 
 LINT_VERSION := v2.15.0
 LINT         := bin/golangci-lint-$(LINT_VERSION)
@@ -31,8 +31,8 @@ help: ## list the targets
 
 .PHONY: run
 run: ## start Redis, PostgreSQL, two edge nodes and the backend, and say what to try
-	@go build -o bin/devstack ./tests/devstack/cmd/devstack
-	@exec bin/devstack run
+	@go build -o bin/stack ./dev/stack/cmd/stack
+	@exec bin/stack run
 
 .PHONY: test
 test: deps $(CROSSCHECK)/node_modules/.package-lock.json verify vet lint unit blanked stories ## everything that a change must pass
@@ -47,7 +47,7 @@ build: ## build the edge and the backend: bin/gatehouse, bin/backend
 
 .PHONY: deps
 deps: ## install what the tests need, or say what to type
-	@go run ./tests/devstack/cmd/devstack deps --test
+	@go run ./dev/stack/cmd/stack deps --test
 
 # Nothing of it runs while it is installed. It brings a Node.js of its own where the machine's is too old.
 $(CROSSCHECK)/node_modules/.package-lock.json: $(CROSSCHECK)/package-lock.json
@@ -124,4 +124,4 @@ endef
 
 .PHONY: clean
 clean: ## remove what was built and what make run kept
-	rm -rf bin .devstack
+	rm -rf bin .stack

@@ -20,7 +20,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 	"github.com/gatehouse-proxy/gatehouse/backend/store"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // people are two organizations: ours with somebody in each role, and theirs. Dora belongs to both, nobody to none.
@@ -60,12 +60,12 @@ func newWorld(t testing.TB) *world {
 	base := migratetest.New(t)
 	w := &world{t: t, edge: callertest.New(t), tokens: map[string]string{}}
 	var err error
-	if w.admin, err = sql.Open("pgx", base.DSN(devstack.OwnerLogin)+"&timezone=UTC"); err != nil {
+	if w.admin, err = sql.Open("pgx", base.DSN(stack.OwnerLogin)+"&timezone=UTC"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.admin.Close() })
 	w.exec(people)
-	w.store, err = store.Open(t.Context(), store.Options{DSN: base.DSN(devstack.AppLogin), CursorKey: cursorKey, MaxConns: 20})
+	w.store, err = store.Open(t.Context(), store.Options{DSN: base.DSN(stack.AppLogin), CursorKey: cursorKey, MaxConns: 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 func TestAdopt_takesOverWhatTheAppHasMade(t *testing.T) {
@@ -86,6 +86,6 @@ func TestAdopt_refusesWithEveryDifference(t *testing.T) {
 }
 
 func TestAdopt_refusesWhereThereIsNothing(t *testing.T) {
-	d := devstack.DatabaseForTest(t, "")
+	d := stack.DatabaseForTest(t, "")
 	require.ErrorContains(t, open(t, d, migrate.Options{}).Adopt(t.Context()), "nothing to adopt")
 }

@@ -7,19 +7,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // A trigger function works with its owner's rights for whoever may put it on a table, and everybody may make a temporary
 // one: the app, whose SQL somebody else may have written, must not borrow ours.
 func TestRights_triggersAreNotBorrowed(t *testing.T) {
 	d := migratetest.New(t)
-	owner := connect(t, d.DSN(devstack.OwnerLogin))
+	owner := connect(t, d.DSN(stack.OwnerLogin))
 	plant(t, owner, "a")
 	plant(t, owner, "b")
 	events := "select count(*) from audit_events"
 	before := one[int64](t, owner, events)
-	for _, login := range []string{devstack.AppLogin, devstack.JobsLogin} {
+	for _, login := range []string{stack.AppLogin, stack.JobsLogin} {
 		db := connect(t, d.DSN(login))
 		for _, give := range []struct{ name, sql string }{
 			{"forge the trail", `
@@ -52,10 +52,10 @@ func TestRights_triggersAreNotBorrowed(t *testing.T) {
 // What the app may call is what its policies and its way in need; a function that is added is nobody's until it is granted.
 func TestRights_functions(t *testing.T) {
 	d := migratetest.New(t)
-	owner := connect(t, d.DSN(devstack.OwnerLogin))
+	owner := connect(t, d.DSN(stack.OwnerLogin))
 	for login, want := range map[string]string{
-		devstack.AppLogin:  "actor, enter, organization",
-		devstack.JobsLogin: "actor, organization, prepare_audit_partitions",
+		stack.AppLogin:  "actor, enter, organization",
+		stack.JobsLogin: "actor, organization, prepare_audit_partitions",
 	} {
 		assert.Equal(t, want, one[string](t, owner, `select string_agg(p.proname, ', ' order by p.proname) from pg_proc p
 			where p.pronamespace = 'gatehouse'::regnamespace and has_function_privilege($1, p.oid, 'execute')`, login), login)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // edge is a foreign key between two of the 25 tables, organizations apart. Domain.md draws them: a cascade edge takes
@@ -209,7 +209,7 @@ func TestGuard_letsCascadesAndRestoresPass(t *testing.T) {
 // A child that comes while its parent is being deleted waits, and is refused when the deletion is there.
 func TestGuard_childWaitsForTheDeletionOfItsParent(t *testing.T) {
 	d := migratetest.New(t)
-	owner, db := connect(t, d.DSN(devstack.OwnerLogin)), connect(t, d.DSN(devstack.AppLogin))
+	owner, db := connect(t, d.DSN(stack.OwnerLogin)), connect(t, d.DSN(stack.AppLogin))
 	plant(t, owner, "a")
 	for _, commit := range []bool{false, true} {
 		deleting := begin(t, db, "aorg", "auser")

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // begin starts a transaction of the app's that has entered an organization; an empty one is none.
@@ -34,7 +34,7 @@ var isolated = []string{"deletions", "idempotency_keys", "audit_events", "audit_
 
 func TestIsolation_everyTable(t *testing.T) {
 	d := migratetest.New(t)
-	owner, db := connect(t, d.DSN(devstack.OwnerLogin)), connect(t, d.DSN(devstack.AppLogin))
+	owner, db := connect(t, d.DSN(stack.OwnerLogin)), connect(t, d.DSN(stack.AppLogin))
 	for _, prefix := range []string{"a", "b"} {
 		plant(t, owner, prefix)
 		own(t, owner, prefix)
@@ -129,10 +129,10 @@ func TestIsolation_people(t *testing.T) {
 
 func TestRights_ofTheApp(t *testing.T) {
 	d := migratetest.New(t)
-	owner := connect(t, d.DSN(devstack.OwnerLogin))
+	owner := connect(t, d.DSN(stack.OwnerLogin))
 	plant(t, owner, "a")
 	own(t, owner, "a")
-	for _, login := range []string{devstack.AppLogin, devstack.JobsLogin} {
+	for _, login := range []string{stack.AppLogin, stack.JobsLogin} {
 		db := connect(t, d.DSN(login))
 		for _, statement := range []string{
 			"select signature_data from contracts", "select * from contracts", "select access_token from client_portal_access",
@@ -156,7 +156,7 @@ func TestRights_ofTheApp(t *testing.T) {
 			require.NoError(t, tx.Rollback())
 		}
 	}
-	db := connect(t, d.DSN(devstack.AppLogin))
+	db := connect(t, d.DSN(stack.AppLogin))
 	tx := begin(t, db, "aorg", "auser")
 	for _, statement := range []string{
 		"update client_portal_access set access_token = 'revoked-x' where id = 'aaccess'", "update invitations set token = 'revoked-x', status = 'revoked' where id = 'ainvitation'",
@@ -167,7 +167,7 @@ func TestRights_ofTheApp(t *testing.T) {
 		run(t, tx, statement)
 	}
 	require.NoError(t, tx.Rollback())
-	jobs := connect(t, d.DSN(devstack.JobsLogin))
+	jobs := connect(t, d.DSN(stack.JobsLogin))
 	tx = begin(t, jobs, "aorg", "auser")
 	run(t, tx, "delete from payments where id = 'apayment'")
 	run(t, tx, "delete from audit_envelopes where organization_id = 'aorg'")
@@ -178,7 +178,7 @@ func TestRights_ofTheApp(t *testing.T) {
 
 func TestRights_ofTheAuditor(t *testing.T) {
 	d := migratetest.New(t)
-	owner := connect(t, d.DSN(devstack.OwnerLogin))
+	owner := connect(t, d.DSN(stack.OwnerLogin))
 	plant(t, owner, "a")
 	plant(t, owner, "b")
 	require.NoError(t, d.Postgres().Login(t.Context(), "auditor_of_tests", "gatehouse_auditor"))

@@ -12,12 +12,12 @@ import (
 
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate"
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // killer ends the migrator's sessions after every n-th step.
 type killer struct {
-	d     devstack.Database
+	d     stack.Database
 	every int
 	count int
 	kills int
@@ -32,7 +32,7 @@ func (k *killer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func killMigrator(d devstack.Database) {
+func killMigrator(d stack.Database) {
 	_ = d.Exec(context.Background(), "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'gatehouse migrate' and datname = current_database()")
 }
 
@@ -46,7 +46,7 @@ func TestUpAndDown_killedBetweenSteps(t *testing.T) {
 		k := &killer{d: d, every: 7}
 		for tries := 0; ; tries++ {
 			require.Less(t, tries, 200)
-			m, err := migrate.Open(t.Context(), d.DSN(devstack.OwnerLogin), migrate.Options{Output: k})
+			m, err := migrate.Open(t.Context(), d.DSN(stack.OwnerLogin), migrate.Options{Output: k})
 			require.NoError(t, err)
 			if direction == "up" {
 				err = m.Up(t.Context())
@@ -100,7 +100,7 @@ func TestUpAndDown_killedWithinSteps(t *testing.T) {
 }
 
 // interrupt runs until the step after the one that is named waits for the table, and ends its sessions there.
-func interrupt(t *testing.T, d devstack.Database, owner *sql.DB, after, table string) {
+func interrupt(t *testing.T, d stack.Database, owner *sql.DB, after, table string) {
 	t.Helper()
 	blocker, err := owner.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
@@ -119,7 +119,7 @@ func interrupt(t *testing.T, d devstack.Database, owner *sql.DB, after, table st
 			killMigrator(d)
 		}()
 	}}
-	m, err := migrate.Open(t.Context(), d.DSN(devstack.OwnerLogin), migrate.Options{Output: w, LockTimeout: time.Hour})
+	m, err := migrate.Open(t.Context(), d.DSN(stack.OwnerLogin), migrate.Options{Output: w, LockTimeout: time.Hour})
 	require.NoError(t, err)
 	t.Logf("crash after %s, at %s", after, table)
 	if strings.HasPrefix(after, "up") {

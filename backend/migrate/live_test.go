@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // grow fills the tree of an organization up with rows, 100,000 in all, as the old app would have written them.
@@ -117,7 +117,7 @@ func (w *writer) statement(ctx context.Context, db execer, statement, id string)
 // A production database of 100,000 rows is adopted and migrated up, and down again, while the old app writes: no
 // statement of it fails.
 func TestUp_whileTheAppWrites(t *testing.T) {
-	pg := devstack.OwnPostgresForTest(t, devstack.PostgresOptions{Config: []string{"log_lock_waits = on", "deadlock_timeout = '10ms'"}})
+	pg := stack.OwnPostgresForTest(t, stack.PostgresOptions{Config: []string{"log_lock_waits = on", "deadlock_timeout = '10ms'"}})
 	d, owner := inherit(t, pg.CreateDatabase(t, ""))
 	run(t, owner, grow)
 	m := open(t, d, migrate.Options{})

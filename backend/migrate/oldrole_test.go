@@ -8,13 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 const oldApp = "old_app_of_tests"
 
 // besides is a database whose app logs in by a role of its own, which owns nothing.
-func besides(t *testing.T) devstack.Database {
+func besides(t *testing.T) stack.Database {
 	t.Helper()
 	d, owner := inherited(t)
 	require.NoError(t, d.Postgres().Login(t.Context(), oldApp))
@@ -38,7 +38,7 @@ func TestUp_doesNotBlindTheOldApp(t *testing.T) {
 
 func TestUp_oldAppWorksOn(t *testing.T) {
 	d := besides(t)
-	owner, old := connect(t, d.DSN(devstack.OwnerLogin)), connect(t, d.DSN(oldApp))
+	owner, old := connect(t, d.DSN(stack.OwnerLogin)), connect(t, d.DSN(oldApp))
 	m := open(t, d, migrate.Options{OldRole: oldApp})
 	require.NoError(t, m.Adopt(t.Context()))
 	before := dump(t, d)
@@ -88,9 +88,9 @@ func TestUp_oldAppWorksOn(t *testing.T) {
 }
 
 // dumpAfterTruncateIsGranted gives back the one right that is not: TRUNCATE, which the old app had no business with.
-func dumpAfterTruncateIsGranted(t *testing.T, d devstack.Database) string {
+func dumpAfterTruncateIsGranted(t *testing.T, d stack.Database) string {
 	t.Helper()
-	run(t, connect(t, d.DSN(devstack.OwnerLogin)), "grant truncate on all tables in schema public to "+oldApp)
+	run(t, connect(t, d.DSN(stack.OwnerLogin)), "grant truncate on all tables in schema public to "+oldApp)
 	return dump(t, d)
 }
 
@@ -98,7 +98,7 @@ func TestUp_oldRoleIsALoginOfItsOwn(t *testing.T) {
 	d, _ := inherited(t)
 	require.NoError(t, open(t, d, migrate.Options{}).Adopt(t.Context()))
 	var notReady *migrate.NotReadyError
-	require.ErrorAs(t, open(t, d, migrate.Options{OldRole: devstack.OwnerLogin}).Up(t.Context()), &notReady)
+	require.ErrorAs(t, open(t, d, migrate.Options{OldRole: stack.OwnerLogin}).Up(t.Context()), &notReady)
 	assert.Contains(t, notReady.SQL, `create role "gatehouse_owner_app" login`)
 	require.ErrorContains(t, open(t, d, migrate.Options{OldRole: "nobody"}).Up(t.Context()), "nobody")
 }

@@ -17,31 +17,31 @@ import (
 
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate"
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 	"github.com/gatehouse-proxy/gatehouse/migrations"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
 // open connects as the owner; the migrator is closed with the test.
-func open(t *testing.T, d devstack.Database, opts migrate.Options) *migrate.Migrator {
+func open(t *testing.T, d stack.Database, opts migrate.Options) *migrate.Migrator {
 	t.Helper()
 	if opts.Output == nil {
 		opts.Output = t.Output()
 	}
-	m, err := migrate.Open(t.Context(), d.DSN(devstack.OwnerLogin), opts)
+	m, err := migrate.Open(t.Context(), d.DSN(stack.OwnerLogin), opts)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = m.Close() })
 	return m
 }
 
 // inherited is a database as the app has made it, without a word of ours, and with rows of two organizations.
-func inherited(t *testing.T) (devstack.Database, *sql.DB) {
+func inherited(t *testing.T) (stack.Database, *sql.DB) {
 	t.Helper()
-	return inherit(t, devstack.DatabaseForTest(t, ""))
+	return inherit(t, stack.DatabaseForTest(t, ""))
 }
 
-func inherit(t *testing.T, d devstack.Database) (devstack.Database, *sql.DB) {
+func inherit(t *testing.T, d stack.Database) (stack.Database, *sql.DB) {
 	t.Helper()
-	owner := connect(t, d.DSN(devstack.OwnerLogin))
+	owner := connect(t, d.DSN(stack.OwnerLogin))
 	run(t, owner, baseline(t))
 	plant(t, owner, "a")
 	plant(t, owner, "b")
@@ -59,13 +59,13 @@ func baseline(t *testing.T) string {
 }
 
 // dump is the schema as pg_dump writes it, without the names of its own runs.
-func dump(t *testing.T, d devstack.Database, exclude ...string) string {
+func dump(t *testing.T, d stack.Database, exclude ...string) string {
 	t.Helper()
 	args := []string{"--schema-only", "--exclude-table=gatehouse_migrations*"}
 	for _, table := range exclude {
 		args = append(args, "--exclude-table="+table)
 	}
-	out, err := exec.CommandContext(t.Context(), pgDump(t), append(args, d.DSN(devstack.OwnerLogin))...).Output()
+	out, err := exec.CommandContext(t.Context(), pgDump(t), append(args, d.DSN(stack.OwnerLogin))...).Output()
 	require.NoError(t, err)
 	return regexp.MustCompile(`(?m)^\\(un)?restrict .*$`).ReplaceAllString(string(out), "")
 }
@@ -73,7 +73,7 @@ func dump(t *testing.T, d devstack.Database, exclude ...string) string {
 // pgDump is the one of the server's version: beside postgres, or beside what that is a link to.
 func pgDump(t *testing.T) string {
 	t.Helper()
-	programs, err := devstack.PostgresPrograms()
+	programs, err := stack.PostgresPrograms()
 	require.NoError(t, err)
 	beside := filepath.Join(programs.Bin, "pg_dump")
 	if _, err := os.Stat(beside); err == nil {
@@ -85,7 +85,7 @@ func pgDump(t *testing.T) string {
 }
 
 func TestUp_fromNothingAndAgain(t *testing.T) {
-	d := devstack.DatabaseForTest(t, "")
+	d := stack.DatabaseForTest(t, "")
 	m := open(t, d, migrate.Options{})
 	require.NoError(t, m.Up(t.Context()))
 	first := dump(t, d)
@@ -120,7 +120,7 @@ func TestUpAndDown_giveTheBaselineBack(t *testing.T) {
 
 func TestDown_refusesWhileRowsAreInTheTrash(t *testing.T) {
 	d := migratetest.New(t)
-	owner := connect(t, d.DSN(devstack.OwnerLogin))
+	owner := connect(t, d.DSN(stack.OwnerLogin))
 	plant(t, owner, "a")
 	trash(t, owner, "deals", "adeal")
 	trash(t, owner, "payments", "apayment")
@@ -208,7 +208,7 @@ func (w *watcher) Write(p []byte) (int, error) {
 
 // Two programs that migrate at once take turns, and both end well.
 func TestUp_twoAtOnce(t *testing.T) {
-	d := devstack.DatabaseForTest(t, "")
+	d := stack.DatabaseForTest(t, "")
 	errs := make(chan error, 2)
 	for range 2 {
 		m := open(t, d, migrate.Options{})
@@ -232,7 +232,7 @@ func TestUp_givesUpWhenNobodyLetsItPass(t *testing.T) {
 
 func TestUp_writesTriggersAgainForNewColumns(t *testing.T) {
 	d := migratetest.New(t)
-	owner := connect(t, d.DSN(devstack.OwnerLogin))
+	owner := connect(t, d.DSN(stack.OwnerLogin))
 	plant(t, owner, "a")
 	run(t, owner, "alter table deals add column colour text, add column shape point, drop column closed_at")
 	require.NoError(t, open(t, d, migrate.Options{}).Up(t.Context()))
@@ -250,11 +250,11 @@ func TestPlan_changesNothing(t *testing.T) {
 	assert.Contains(t, output.String(), "stop: "+migrate.ErrNotAdopted.Error())
 	assert.Contains(t, output.String(), "locks: ACCESS EXCLUSIVE on activity_events and engagements")
 	assert.Equal(t, before, dump(t, d))
-	assert.False(t, one[bool](t, connect(t, d.DSN(devstack.OwnerLogin)), "select to_regclass('gatehouse_migrations') is not null"))
+	assert.False(t, one[bool](t, connect(t, d.DSN(stack.OwnerLogin)), "select to_regclass('gatehouse_migrations') is not null"))
 }
 
 func TestOpen_stopsWithWhatToRunWhenItMayNot(t *testing.T) {
-	pg := devstack.OwnPostgresForTest(t, devstack.PostgresOptions{})
+	pg := stack.OwnPostgresForTest(t, stack.PostgresOptions{})
 	d := pg.CreateDatabase(t, "")
 	ctx := t.Context()
 	require.NoError(t, pg.Login(ctx, "weak"))
@@ -290,7 +290,7 @@ func TestCommand(t *testing.T) {
 	require.NoError(t, migrate.Command(t.Context(), []string{"roles"}, &output, ""))
 	assert.Contains(t, output.String(), "create role gatehouse_app nologin;")
 
-	dsn := devstack.DatabaseForTest(t, "").DSN(devstack.OwnerLogin)
+	dsn := stack.DatabaseForTest(t, "").DSN(stack.OwnerLogin)
 	for _, args := range [][]string{{"plan"}, {"up"}, {"status"}, {"down"}, {"status"}} {
 		output.Reset()
 		require.NoError(t, migrate.Command(t.Context(), args, &output, dsn), args)

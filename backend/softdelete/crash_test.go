@@ -10,7 +10,7 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // killer ends the session of its connection before the statement that it counts down to, as a crash of the server
@@ -35,7 +35,7 @@ func (k *killer) AfterQuery(context.Context, *bun.QueryEvent) {}
 func (w *world) killed(n int, f func(context.Context, *softdelete.Tx) error) (done bool) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	pool, err := sql.Open("pgx", w.base.DSN(devstack.AppLogin)+"&default_query_exec_mode=exec&timezone=UTC")
+	pool, err := sql.Open("pgx", w.base.DSN(stack.AppLogin)+"&default_query_exec_mode=exec&timezone=UTC")
 	require.NoError(w.t, err)
 	defer pool.Close()
 	k := &killer{world: w}

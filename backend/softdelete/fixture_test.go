@@ -13,7 +13,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 	"github.com/gatehouse-proxy/gatehouse/backend/store"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // people are an organization with somebody in each role and two in some, and a foreign one.
@@ -32,7 +32,7 @@ var key = []byte("0123456789abcdef0123456789abcdef")
 // world is a migrated database with people in it, and the store that serves it.
 type world struct {
 	t     testing.TB
-	base  devstack.Database
+	base  stack.Database
 	store *store.Store
 	admin *sql.DB // the owner of the tables, who sees all rows
 }
@@ -42,10 +42,10 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, base: migratetest.New(t)}
 	w.exec(people)
 	var err error
-	w.store, err = store.Open(t.Context(), store.Options{DSN: w.base.DSN(devstack.AppLogin), CursorKey: key, MaxConns: 60})
+	w.store, err = store.Open(t.Context(), store.Options{DSN: w.base.DSN(stack.AppLogin), CursorKey: key, MaxConns: 60})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.store.Close()) })
-	w.admin, err = sql.Open("pgx", w.base.DSN(devstack.OwnerLogin)+"&timezone=UTC")
+	w.admin, err = sql.Open("pgx", w.base.DSN(stack.OwnerLogin)+"&timezone=UTC")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.admin.Close()) })
 	return w

@@ -17,7 +17,7 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // hundredThousand are some 100,000 rows of three organizations, a third of them ours, with 30 % deleted; after them
@@ -65,7 +65,7 @@ func (s *statements) AfterQuery(context.Context, *bun.QueryEvent) {}
 func (w *world) inTx(hook bun.QueryHook, f func(context.Context, bun.Tx, *softdelete.Tx)) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	pool, err := sql.Open("pgx", w.base.DSN(devstack.AppLogin)+"&default_query_exec_mode=exec&timezone=UTC")
+	pool, err := sql.Open("pgx", w.base.DSN(stack.AppLogin)+"&default_query_exec_mode=exec&timezone=UTC")
 	require.NoError(w.t, err)
 	defer pool.Close()
 	db := bun.NewDB(pool, pgdialect.New())

@@ -10,7 +10,7 @@ import (
 
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 	"github.com/gatehouse-proxy/gatehouse/backend/store"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // create makes a row as a person, of what a request says.
@@ -203,7 +203,7 @@ func TestRepository_isNotBentBySettings(t *testing.T) {
 	} {
 		w.exec(`do $$ begin execute format('alter database %I set ` + name + ` = %L', current_database(), '` + value + `'); end $$`)
 	}
-	s, err := store.Open(t.Context(), store.Options{DSN: w.base.DSN(devstack.AppLogin), CursorKey: key})
+	s, err := store.Open(t.Context(), store.Options{DSN: w.base.DSN(stack.AppLogin), CursorKey: key})
 	require.NoError(t, err)
 	defer s.Close()
 	require.NoError(t, s.Do(t.Context(), request("olga"), func(ctx context.Context, tx *softdelete.Tx) error {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
 	"github.com/gatehouse-proxy/gatehouse/backend/store"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // people are two organizations: ann owns the first, bob is a member of both, cy of none; two have one address.
@@ -25,16 +25,16 @@ insert into client_companies (id, organization_id, name) values ('c1', 'o1', 'Ac
 var key = []byte("0123456789abcdef0123456789abcdef")
 
 // database is a migrated one with people in it.
-func database(t testing.TB) devstack.Database {
+func database(t testing.TB) stack.Database {
 	t.Helper()
 	d := migratetest.New(t)
 	require.NoError(t, d.Exec(t.Context(), people))
 	return d
 }
 
-func open(t testing.TB, d devstack.Database, options store.Options) *store.Store {
+func open(t testing.TB, d stack.Database, options store.Options) *store.Store {
 	t.Helper()
-	options.DSN, options.CursorKey = d.DSN(devstack.AppLogin), key
+	options.DSN, options.CursorKey = d.DSN(stack.AppLogin), key
 	s, err := store.Open(t.Context(), options)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })

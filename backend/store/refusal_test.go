@@ -8,7 +8,7 @@ import (
 
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
 	"github.com/gatehouse-proxy/gatehouse/backend/store"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // Each of these alone makes a database that must not be served from. The login is the test's own: roles are shared by
@@ -57,9 +57,9 @@ func TestOpen_refuses(t *testing.T) {
 			[]string{"passes by", "deals has no row-level security", "DELETE on deals"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			d := migratetest.On(t, devstack.PostgresForTest(t))
+			d := migratetest.On(t, stack.PostgresForTest(t))
 			login := "login_of_" + d.Name
-			sql := strings.NewReplacer("LOGIN", login, "OWNER", devstack.OwnerLogin).Replace(tc.sql)
+			sql := strings.NewReplacer("LOGIN", login, "OWNER", stack.OwnerLogin).Replace(tc.sql)
 			require.NoError(t, d.Exec(t.Context(), `create role `+login+` login inherit in role gatehouse_app; `+sql))
 			t.Cleanup(func() { _ = d.Exec(t.Context(), `drop owned by `+login) })
 
@@ -82,8 +82,8 @@ func TestOpen_refuses(t *testing.T) {
 }
 
 func TestOpen_refusesADatabaseWithoutMigrations(t *testing.T) {
-	d := devstack.DatabaseForTest(t, devstack.EmptyTemplate)
-	_, err := store.Open(t.Context(), store.Options{DSN: d.DSN(devstack.AppLogin), CursorKey: key})
+	d := stack.DatabaseForTest(t, stack.EmptyTemplate)
+	_, err := store.Open(t.Context(), store.Options{DSN: d.DSN(stack.AppLogin), CursorKey: key})
 	var refused *store.RefusedError
 	require.ErrorAs(t, err, &refused)
 	require.Contains(t, err.Error(), "backend migrate up")

@@ -11,7 +11,7 @@ import (
 
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 	"github.com/gatehouse-proxy/gatehouse/backend/store"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // raise ends a statement as PostgreSQL would.
@@ -155,7 +155,7 @@ func TestDo_saysThatTheClientWentAway(t *testing.T) {
 
 func TestNew_answersNothingBeforeItsCheck(t *testing.T) {
 	d := database(t)
-	s, err := store.New(store.Options{DSN: d.DSN(devstack.AppLogin), CursorKey: key})
+	s, err := store.New(store.Options{DSN: d.DSN(stack.AppLogin), CursorKey: key})
 	require.NoError(t, err)
 	defer s.Close()
 	require.ErrorIs(t, s.Do(t.Context(), from("ann", ""), never(t)), store.ErrUnavailable)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/gatehouse-proxy/gatehouse/backend/softdelete"
 	"github.com/gatehouse-proxy/gatehouse/backend/store"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // turns stands between a client and PostgreSQL, and counts how often the client speaks after the server has: the
@@ -67,7 +67,7 @@ func (p *turns) pass(from, to net.Conn, asks bool) {
 func TestDo_costsTwoRoundTrips(t *testing.T) {
 	d := database(t)
 	p := newTurns(t, d.Postgres().Addr())
-	dsn, err := url.Parse(d.DSN(devstack.AppLogin))
+	dsn, err := url.Parse(d.DSN(stack.AppLogin))
 	require.NoError(t, err)
 	dsn.Host = p.addr
 	s, err := store.Open(t.Context(), store.Options{DSN: dsn.String(), CursorKey: key, MaxConns: 1})

@@ -17,8 +17,8 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/backend/caller"
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
 	"github.com/gatehouse-proxy/gatehouse/backend/store"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 	"github.com/gatehouse-proxy/gatehouse/identity"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
 // people are an organization with somebody in each role, and one that nobody here may learn of. Eve belongs
@@ -61,7 +61,7 @@ var at = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
 // world is a migrated database with rows in it, and the pages that show them.
 type world struct {
 	t     *testing.T
-	base  devstack.Database
+	base  stack.Database
 	store *store.Store
 	pages *Pages
 }
@@ -72,7 +72,7 @@ func newWorld(t *testing.T) *world {
 	w.exec(people)
 	w.exec(records)
 	var err error
-	w.store, err = store.Open(t.Context(), store.Options{DSN: w.base.DSN(devstack.AppLogin), CursorKey: key})
+	w.store, err = store.Open(t.Context(), store.Options{DSN: w.base.DSN(stack.AppLogin), CursorKey: key})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.store.Close()) })
 	w.pages, err = New(Options{Store: w.store, Logger: zaptest.NewLogger(t), Now: func() time.Time { return at }, SignOut: []string{"https://login.example.com"}})
@@ -141,9 +141,9 @@ func (w *world) follow(person, path string, form url.Values) answered {
 }
 
 // ask asks one thing as the owner of the tables.
-func ask(t *testing.T, base devstack.Database, query string) string {
+func ask(t *testing.T, base stack.Database, query string) string {
 	t.Helper()
-	db, err := sql.Open("pgx", base.DSN(devstack.OwnerLogin)+"&timezone=UTC")
+	db, err := sql.Open("pgx", base.DSN(stack.OwnerLogin)+"&timezone=UTC")
 	require.NoError(t, err)
 	defer db.Close()
 	var answer sql.NullString

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/redisapp/redislink"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 func init() { caddy.RegisterModule(redisStub{}) }
@@ -89,7 +89,7 @@ const (
 
 // The counts are Redis's, and stay so over a reload, a kill and a return.
 func TestRedis_countsThereWhileItAnswers(t *testing.T) {
-	redis := devstack.RedisForTest(t, devstack.RedisOptions{AppendOnly: true})
+	redis := stack.RedisForTest(t, stack.RedisOptions{AppendOnly: true})
 	site := `{addr} {
 		rate_limit {
 			zone api {

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/redisapp/redislink"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // patience is how long a test waits for what must come in the end. It bounds failures, it measures nothing.
@@ -153,7 +153,7 @@ func count(t *testing.T, r *prometheus.Registry, name string, labels ...string) 
 }
 
 func TestApp_reloadKeepsTheLinkAndTheNode(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	b := newBench(t)
 	at := func() *App { return &App{Address: []string{r.URL()}} }
 	first := b.load(t, at(), time.Second)
@@ -216,7 +216,7 @@ func TestApp_reloadKeepsTheLinkAndTheNode(t *testing.T) {
 }
 
 func TestApp_configurationThatCannotStartLeavesTheOldOneAlone(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	b := newBench(t)
 	first := b.load(t, &App{Address: []string{r.URL()}}, time.Second)
 	awaitState(t, first.link, redislink.StateClosed)
@@ -228,7 +228,7 @@ func TestApp_configurationThatCannotStartLeavesTheOldOneAlone(t *testing.T) {
 }
 
 func TestApp_tellsAnOutageOnce(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{Password: "s3cret"})
+	r := stack.RedisForTest(t, stack.RedisOptions{Password: "s3cret"})
 	b := newBench(t)
 	u := b.load(t, &App{Address: []string{r.URL()}}, time.Second)
 	awaitState(t, u.link, redislink.StateClosed)
@@ -275,7 +275,7 @@ func TestApp_tellsAnOutageOnce(t *testing.T) {
 
 func TestApp_startsAndValidatesWithRedisDown(t *testing.T) {
 	b := newBench(t)
-	addr := devstack.PortForTest(t).Addr()
+	addr := stack.PortForTest(t).Addr()
 	config := b.config(t, &App{Address: []string{addr}}, time.Second)
 	began := time.Now()
 	var c caddy.Config
@@ -297,7 +297,7 @@ func TestApp_emptyAddressIsAWarning(t *testing.T) {
 }
 
 func TestApp_validationDoesNotCountAsANode(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	b := newBench(t)
 	var c caddy.Config
 	require.NoError(t, json.Unmarshal(b.config(t, &App{Address: []string{r.URL()}}, time.Second), &c))
@@ -308,7 +308,7 @@ func TestApp_validationDoesNotCountAsANode(t *testing.T) {
 }
 
 func TestApp_remembersTheNumberOfNodes(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	b := newBench(t)
 	// Two more nodes, elsewhere.
 	for _, id := range []string{"a", "b"} {
@@ -341,7 +341,7 @@ func TestApp_remembersTheNumberOfNodes(t *testing.T) {
 }
 
 func TestApp_warnsOfWhatIsWrongWithTheServer(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{Config: []string{"maxmemory 64mb", "maxmemory-policy allkeys-lru"}})
+	r := stack.RedisForTest(t, stack.RedisOptions{Config: []string{"maxmemory 64mb", "maxmemory-policy allkeys-lru"}})
 	b := newBench(t)
 	b.load(t, &App{Address: []string{r.URL()}}, time.Second)
 	b.awaitLog(t, "set maxmemory-policy noeviction")

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/redisapp/redislink"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // resolved is the app after the part of Provision that needs no Caddy, and Validate.
@@ -94,7 +94,7 @@ func TestResolve_emptyIsNotConfigured(t *testing.T) {
 
 func TestResolve_refuses(t *testing.T) {
 	dir := t.TempDir()
-	files, err := devstack.MakeTLSFiles(dir)
+	files, err := stack.MakeTLSFiles(dir)
 	require.NoError(t, err)
 	missing := filepath.Join(dir, "missing")
 	at := []string{"a"}
@@ -135,7 +135,7 @@ func TestResolve_refuses(t *testing.T) {
 
 func TestTarget_keyTellsWhatConnectionsMayBeShared(t *testing.T) {
 	dir := t.TempDir()
-	files, err := devstack.MakeTLSFiles(dir)
+	files, err := stack.MakeTLSFiles(dir)
 	require.NoError(t, err)
 	secret := filepath.Join(dir, "secret")
 	require.NoError(t, os.WriteFile(secret, []byte("one"), 0o600))

@@ -123,7 +123,7 @@ func TestServeHTTP_passesWhoIsSignedIn(t *testing.T) {
 	require.Equal(t, "passed", w.Body.String())
 	assert.Equal(t, []string{"theme=dark"}, f.got.Header["Cookie"], "our cookies stay here")
 	for name, want := range map[string]string{
-		"http.auth.user.id": "dev:adam", "http.auth.user.sub": "adam", "http.auth.user.iss": f.idp.Issuer(),
+		"http.auth.user.id": "dev:adam", "http.auth.user.sub": "adam", "http.auth.user.iss": f.op.Issuer(),
 		"http.auth.user.provider": "dev", "http.auth.user.email": "adam@example.test", "http.auth.user.name": "Adam Adeyemi",
 		"http.auth.user.groups": "staff,admins", "http.session.reason": "", "http.auth.user.email_verified": "true",
 	} {

@@ -26,7 +26,7 @@ import (
 
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/sessions"
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/sessions/localstore"
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 const site = "https://app.test"
@@ -117,7 +117,7 @@ func (b *breakable) End(ctx context.Context, e sessions.End) (*sessions.Record, 
 type fixture struct {
 	*Handler
 	t     testing.TB
-	idp   *devidp.Server
+	op    *idp.Server
 	store *breakable
 	clock *clock
 	logs  *observer.ObservedLogs
@@ -130,16 +130,16 @@ type fixture struct {
 func open(t testing.TB, lines string) *fixture {
 	t.Helper()
 	f := &fixture{t: t, clock: &clock{now: time.Now().Truncate(time.Second)}}
-	idp, err := devidp.Start(t.Context(), "127.0.0.1:0", devidp.Config{
-		Clients: []devidp.Client{{
+	op, err := idp.Start(t.Context(), "127.0.0.1:0", idp.Config{
+		Clients: []idp.Client{{
 			ID: "app", Secret: "hush",
 			RedirectURIs:           []string{site + "/_auth/callback/dev", site + "/_auth/callback/other", "https://app.test:8443/_auth/callback/dev"},
 			PostLogoutRedirectURIs: []string{site + "/"},
 		}},
 	}, nil)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = idp.Close() })
-	f.idp = idp
+	t.Cleanup(func() { _ = op.Close() })
+	f.op = op
 	f.store = &breakable{Store: localstore.New(localstore.Config{Now: f.clock.Now})}
 	k := &kept{keptKey: keptKey{namespace: defaultNamespace}, tokens: new(localTokens), unsubscribe: func() {}, cancel: func() {}}
 	k.key = sessions.Key{ID: "test", Secret: [32]byte{1, 2, 3}}
@@ -171,7 +171,7 @@ func (f *fixture) directive(lines string) string {
 }
 
 func (f *fixture) provider(name, lines string) string {
-	return fmt.Sprintf("provider %s {\nissuer %s\nclient_id app\nclient_secret hush\n%s\n}", name, f.idp.Issuer(), lines)
+	return fmt.Sprintf("provider %s {\nissuer %s\nclient_id app\nclient_secret hush\n%s\n}", name, f.op.Issuer(), lines)
 }
 
 // provision goes from Caddyfile to JSON to module, as Caddy does.
@@ -274,11 +274,11 @@ func (f *fixture) do(r *http.Request) *httptest.ResponseRecorder {
 type browser struct {
 	*fixture
 	cookies  map[string]string
-	provider *devidp.Browser
+	provider *idp.Browser
 }
 
 func (f *fixture) browser() *browser {
-	return &browser{fixture: f, cookies: map[string]string{}, provider: devidp.NewBrowser(nil)}
+	return &browser{fixture: f, cookies: map[string]string{}, provider: idp.NewBrowser(nil)}
 }
 
 // page are what a browser says of a page that a person goes to.

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 func TestLogin_leadsBackToWhereItBegan(t *testing.T) {
@@ -95,15 +95,15 @@ func TestCallback_believesNoFalseProvider(t *testing.T) {
 		"alg_none", "alg_hs256", "unknown_key", "wrong_key", "bad_signature", "no_id_token", "wrong_at_hash", "shadowed_claim",
 		"response_wrong_iss", "response_no_iss", "response_wrong_state", "response_no_state", "response_twice", "invalid_grant",
 	} {
-		fault := devidp.Fault{Name: name}
+		fault := idp.Fault{Name: name}
 		b := f.browser()
-		require.NoError(t, f.idp.SetFaults(fault))
+		require.NoError(t, f.op.SetFaults(fault))
 		w := b.navigate(b.atProvider(b.begin("/_auth/login"), "mia"))
 		assert.Equal(t, http.StatusBadRequest, w.Code, fault.Name)
 		assert.Empty(t, b.cookies[defaultCookie], name)
 		assert.Contains(t, w.Body.String(), "Try again")
 	}
-	require.NoError(t, f.idp.SetFaults())
+	require.NoError(t, f.op.SetFaults())
 	assert.Len(t, f.logs.FilterMessage("login refused").All(), 25, "each is audited")
 	b := f.browser()
 	b.signIn("mia")
@@ -151,7 +151,7 @@ func TestLogin_giveANewSessionAndEndTheOld(t *testing.T) {
 	first := f.browser()
 	first.cookies[defaultCookie] = b.cookies[defaultCookie]
 	require.Equal(t, http.StatusOK, first.call(http.MethodGet, "/").Code)
-	b.provider = devidp.NewBrowser(nil)
+	b.provider = idp.NewBrowser(nil)
 	b.signIn("adam")
 	w := first.call(http.MethodGet, "/")
 	assert.Equal(t, http.StatusUnauthorized, w.Code)
@@ -253,7 +253,7 @@ func TestLogin_withoutItsProvider(t *testing.T) {
 	f := open(t, "")
 	b := f.browser()
 	back := b.atProvider(b.begin("/_auth/login"), "mia")
-	require.NoError(t, f.idp.SetFaults(devidp.Fault{Name: "http_500", On: "token"}))
+	require.NoError(t, f.op.SetFaults(idp.Fault{Name: "http_500", On: "token"}))
 	w := b.navigate(back)
 	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
 	assert.NotEmpty(t, w.Header().Get("Retry-After"))
@@ -319,7 +319,7 @@ func TestSecrets_areNotLogged(t *testing.T) {
 	for _, line := range f.logs.All() {
 		for _, secret := range secrets {
 			for key, value := range line.ContextMap() {
-				if text, ok := value.(string); ok && len(secret) > 8 && secret != f.idp.Issuer() {
+				if text, ok := value.(string); ok && len(secret) > 8 && secret != f.op.Issuer() {
 					assert.NotContains(t, text, secret, "%s: %s", line.Message, key)
 				}
 			}

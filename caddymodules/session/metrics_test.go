@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 func counted(t *testing.T, c prometheus.Metric) float64 {
@@ -23,9 +23,9 @@ func counted(t *testing.T, c prometheus.Metric) float64 {
 func TestMetrics_countWhatHappened(t *testing.T) {
 	f := open(t, "rotation 1m\nrule @admin {\nrequire groups admins\n}")
 	b := f.browser()
-	require.NoError(t, f.idp.SetFaults(devidp.Fault{Name: "wrong_nonce"}))
+	require.NoError(t, f.op.SetFaults(idp.Fault{Name: "wrong_nonce"}))
 	b.navigate(b.atProvider(b.begin("/_auth/login"), "mia"))
-	require.NoError(t, f.idp.SetFaults())
+	require.NoError(t, f.op.SetFaults())
 	b.signIn("mia")
 	b.call(http.MethodGet, "/")
 	b.call(http.MethodGet, "/admin/x")

@@ -7,13 +7,13 @@ import (
 
 	"github.com/gatehouse-proxy/gatehouse/backend/caller/callertest"
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 func TestCommands_fromNothingToTheFirstRequest(t *testing.T) {
-	pg := devstack.PostgresForTest(t)
-	d := pg.CreateDatabase(t, devstack.EmptyTemplate)
-	env := []string{"DATABASE_ADMIN_URL=" + d.DSN(devstack.OwnerLogin)}
+	pg := stack.PostgresForTest(t)
+	d := pg.CreateDatabase(t, stack.EmptyTemplate)
+	env := []string{"DATABASE_ADMIN_URL=" + d.DSN(stack.OwnerLogin)}
 	said, code := run(t, env, "migrate", "up")
 	require.Equal(t, 0, code, said)
 	said, code = run(t, env, "migrate", "status")
@@ -30,7 +30,7 @@ func TestCommands_fromNothingToTheFirstRequest(t *testing.T) {
 
 	require.NoError(t, pg.ProductLogins(t.Context()))
 	h := &house{t: t, database: d, edge: callertest.New(t)}
-	b := devstack.BackendForTest(t, h.options())
+	b := stack.BackendForTest(t, h.options())
 	response, body := h.getAs("mia", b.URL()+"/api/clients?limit=1")
 	require.Equal(t, 200, response.StatusCode, body)
 	response, body = h.getAs("olivia", b.URL()+"/api/clients?limit=1")
@@ -43,7 +43,7 @@ func TestCheckReferences_namesRowsThatPointElsewhere(t *testing.T) {
 		set session_replication_role = replica; -- as before there were guards
 		insert into organizations (id, name, slug) values ('o2', 'Second', 'second');
 		insert into contacts (id, organization_id, client_company_id, first_name, last_name) values ('k1', 'o2', 'c1', 'A', 'B'), ('k2', 'o1', 'c1', 'C', 'D');`))
-	said, code := run(t, []string{"DATABASE_ADMIN_URL=" + d.DSN(devstack.OwnerLogin)}, "check", "references")
+	said, code := run(t, []string{"DATABASE_ADMIN_URL=" + d.DSN(stack.OwnerLogin)}, "check", "references")
 	require.Equal(t, 1, code)
 	require.Contains(t, said, `contacts.client_company_id: "k1" of organization "o2" refers to client_companies "c1" of organization "o1"`)
 	require.NotContains(t, said, "k2")
@@ -60,7 +60,7 @@ func TestCheckReferences_readsTheOldSchemaToo(t *testing.T) {
 		insert into milestones (id, project_id, organization_id, name) values ('s1', 'p1', 'o1', 'M');
 		insert into tasks (id, organization_id, project_id, milestone_id, name) values ('t1', 'o2', 'p2', 's1', 'T'), ('t2', 'o1', 'p1', 's1', 'T');
 		alter table milestones drop column organization_id cascade;`))
-	said, code := run(t, []string{"DATABASE_ADMIN_URL=" + d.DSN(devstack.OwnerLogin)}, "check", "references")
+	said, code := run(t, []string{"DATABASE_ADMIN_URL=" + d.DSN(stack.OwnerLogin)}, "check", "references")
 	require.Equal(t, 1, code, said)
 	require.Contains(t, said, `tasks.milestone_id: "t1" of organization "o2" refers to milestones "s1" of organization "o1"`)
 	require.NotContains(t, said, `"t2"`)

@@ -16,7 +16,7 @@ import (
 
 	"github.com/gatehouse-proxy/gatehouse/backend/caller/callertest"
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // patience is how long a story waits for what must come: generous, since a busy machine is no failure.
@@ -33,15 +33,15 @@ insert into client_companies (id, organization_id, name) values ('c1', 'o1', 'Ac
 // house is a database and the edge before a backend.
 type house struct {
 	t        *testing.T
-	database devstack.Database
+	database stack.Database
 	edge     *callertest.Edge
 }
 
 // newHouse has a database on the server that all tests share.
-func newHouse(t *testing.T) *house { return houseOn(t, devstack.PostgresForTest(t)) }
+func newHouse(t *testing.T) *house { return houseOn(t, stack.PostgresForTest(t)) }
 
 // houseOn has its database on a server of the test's own.
-func houseOn(t *testing.T, pg *devstack.Postgres) *house {
+func houseOn(t *testing.T, pg *stack.Postgres) *house {
 	t.Helper()
 	d := migratetest.On(t, pg)
 	require.NoError(t, d.Exec(t.Context(), business))
@@ -49,8 +49,8 @@ func houseOn(t *testing.T, pg *devstack.Postgres) *house {
 	return &house{t: t, database: d, edge: callertest.New(t)}
 }
 
-func (h *house) options() devstack.BackendOptions {
-	return devstack.BackendOptions{DatabaseURL: h.database.DSN(devstack.AppLogin), KeySet: h.edge.KeySet}
+func (h *house) options() stack.BackendOptions {
+	return stack.BackendOptions{DatabaseURL: h.database.DSN(stack.AppLogin), KeySet: h.edge.KeySet}
 }
 
 // get asks for a page or a resource as ann, and returns the answer with its body.
@@ -109,7 +109,7 @@ func (h *house) later(url string) <-chan answer {
 func (h *house) hold() (release func()) {
 	h.t.Helper()
 	ctx := context.WithoutCancel(h.t.Context())
-	conn, err := pgx.Connect(ctx, h.database.DSN(devstack.OwnerLogin))
+	conn, err := pgx.Connect(ctx, h.database.DSN(stack.OwnerLogin))
 	require.NoError(h.t, err)
 	h.t.Cleanup(func() { _ = conn.Close(ctx) })
 	_, err = conn.Exec(ctx, "begin; lock table client_companies in access exclusive mode")
@@ -136,8 +136,8 @@ func run(t *testing.T, env []string, args ...string) (said string, code int) {
 	log := filepath.Join(t.TempDir(), "log")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	p, err := devstack.Start(ctx, devstack.Spec{
-		Name: "backend", Path: devstack.BuildBackend(t, false), Args: args, Env: env, Dir: t.TempDir(), Log: log,
+	p, err := stack.Start(ctx, stack.Spec{
+		Name: "backend", Path: stack.BuildBackend(t, false), Args: args, Env: env, Dir: t.TempDir(), Log: log,
 	})
 	require.NoError(t, err)
 	select {
@@ -152,7 +152,7 @@ func run(t *testing.T, env []string, args ...string) (said string, code int) {
 // environment is all that serve needs, on ports of the test's own.
 func (h *house) environment(dsn string) (env []string, url string) {
 	h.t.Helper()
-	listen, metrics := devstack.PortForTest(h.t), devstack.PortForTest(h.t)
+	listen, metrics := stack.PortForTest(h.t), stack.PortForTest(h.t)
 	return []string{
 		"DATABASE_URL=" + dsn, "IDENTITY_JWKS_FILE=" + h.edge.KeySet, "BACKEND_CURSOR_KEY=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 		"BACKEND_LISTEN=" + listen.Addr(), "BACKEND_METRICS_LISTEN=" + metrics.Addr(),

@@ -9,14 +9,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // Connections that died in the pool are found out before anything was done on them: no request notices.
 func TestServe_isNotNoticedThatTheDatabaseWasRestarted(t *testing.T) {
-	pg := devstack.OwnPostgresForTest(t, devstack.PostgresOptions{})
+	pg := stack.OwnPostgresForTest(t, stack.PostgresOptions{})
 	h := houseOn(t, pg)
-	b := devstack.BackendForTest(t, h.options())
+	b := stack.BackendForTest(t, h.options())
 	var answers []<-chan answer
 	release := h.hold() // ten at once fill the pool
 	for range 10 {
@@ -46,9 +46,9 @@ func TestServe_answers503WhenItsConnectionEndsInTheMiddle(t *testing.T) {
 		"by kill -9": func(_ *house, pid int) error { return syscall.Kill(pid, syscall.SIGKILL) }, // all of them, then
 	} {
 		t.Run(name, func(t *testing.T) {
-			pg := devstack.OwnPostgresForTest(t, devstack.PostgresOptions{})
+			pg := stack.OwnPostgresForTest(t, stack.PostgresOptions{})
 			h := houseOn(t, pg)
-			b := devstack.BackendForTest(t, h.options())
+			b := stack.BackendForTest(t, h.options())
 			for _, path := range []string{"/api/clients", "/clients"} {
 				release := h.hold()
 				request := h.later(b.URL() + path)
@@ -74,7 +74,7 @@ func TestServe_answers503WhenALockIsHeldForTooLong(t *testing.T) {
 	h := newHouse(t)
 	options := h.options()
 	options.DatabaseURL += "&lock_timeout=50ms"
-	b := devstack.BackendForTest(t, options)
+	b := stack.BackendForTest(t, options)
 	release := h.hold()
 	response, body := h.get(b.URL() + "/api/clients")
 	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)

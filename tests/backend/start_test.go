@@ -9,12 +9,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 func TestServe_servesThePersonThatTheEdgeNames(t *testing.T) {
 	h := newHouse(t)
-	b := devstack.BackendForTest(t, h.options())
+	b := stack.BackendForTest(t, h.options())
 	for path, want := range map[string]int{"/api/clients/c1": 200, "/api/clients": 200, "/api/clients/c2": 404, "/": 200, "/nowhere": 404} {
 		response, body := h.get(b.URL() + path)
 		require.Equal(t, want, response.StatusCode, "%s: %s", path, body)
@@ -30,7 +30,7 @@ func TestServe_servesThePersonThatTheEdgeNames(t *testing.T) {
 
 func TestServe_countsForPrometheusAndLogsNothingPersonal(t *testing.T) {
 	h := newHouse(t)
-	b := devstack.BackendForTest(t, h.options())
+	b := stack.BackendForTest(t, h.options())
 	h.get(b.URL() + "/api/clients/c1?canary-query=1")
 	h.get(b.URL() + "/api/clients/canary-id")
 	_, metrics := h.get(b.MetricsURL())
@@ -42,7 +42,7 @@ func TestServe_countsForPrometheusAndLogsNothingPersonal(t *testing.T) {
 		require.Contains(t, metrics, want)
 	}
 	require.Contains(t, b.Log(), `"route":"GET /api/clients/{id}"`)
-	password := strings.SplitN(strings.SplitN(h.database.DSN(devstack.AppLogin), "@", 2)[0], ":", 3)[2]
+	password := strings.SplitN(strings.SplitN(h.database.DSN(stack.AppLogin), "@", 2)[0], ":", 3)[2]
 	for _, secret := range []string{"canary", "ann@", `"ann"`, "corp:", "Acme", password, "eyJ"} {
 		require.NotContains(t, b.Log(), secret)
 		require.NotContains(t, metrics, secret)
@@ -53,7 +53,7 @@ func TestServe_countsForPrometheusAndLogsNothingPersonal(t *testing.T) {
 // The reasons are package store's; here is that the program ends for them, and says them all.
 func TestServe_refusesADatabaseThatItReachesTooFarIn(t *testing.T) {
 	h := newHouse(t)
-	env, _ := h.environment(h.database.DSN(devstack.OwnerLogin))
+	env, _ := h.environment(h.database.DSN(stack.OwnerLogin))
 	said, code := run(t, env, "serve")
 	require.Equal(t, 1, code)
 	for _, want := range []string{"may make itself a member of other roles", "owns tables", "ALTER ROLE"} {
@@ -70,9 +70,9 @@ func TestServe_saysAllThatIsWrongWithItsEnvironment(t *testing.T) {
 	}
 	require.NotContains(t, said, "canary")
 
-	env, url := h.environment(h.database.DSN(devstack.AppLogin))
+	env, url := h.environment(h.database.DSN(stack.AppLogin))
 	taken := strings.TrimPrefix(url, "http://")
-	b := devstack.BackendForTest(t, h.options())
+	b := stack.BackendForTest(t, h.options())
 	said, code = run(t, append(env, "BACKEND_LISTEN="+b.Addr()), "serve")
 	require.Equal(t, 1, code, taken)
 	require.Contains(t, said, "BACKEND_LISTEN")
@@ -88,7 +88,7 @@ func TestServe_answers503WithoutTheKeysOfTheEdge(t *testing.T) {
 	h := newHouse(t)
 	options := h.options()
 	options.KeySet = h.edge.KeySet + ".absent"
-	b := devstack.BackendForTest(t, options)
+	b := stack.BackendForTest(t, options)
 	response, body := h.get(b.URL() + "/api/clients")
 	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
 	require.Equal(t, "identity_unavailable", code(t, body))
@@ -96,15 +96,15 @@ func TestServe_answers503WithoutTheKeysOfTheEdge(t *testing.T) {
 }
 
 func TestServe_startsBeforeItsDatabase(t *testing.T) {
-	pg := devstack.OwnPostgresForTest(t, devstack.PostgresOptions{})
+	pg := stack.OwnPostgresForTest(t, stack.PostgresOptions{})
 	h := houseOn(t, pg)
 	require.NoError(t, pg.Kill())
-	env, url := h.environment(h.database.DSN(devstack.AppLogin))
+	env, url := h.environment(h.database.DSN(stack.AppLogin))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	p, err := devstack.Start(ctx, devstack.Spec{
-		Name: "backend", Path: devstack.BuildBackend(t, false), Args: []string{"serve"}, Env: env, Dir: t.TempDir(), Log: t.TempDir() + "/log",
-		Ready: func(ctx context.Context) error { return devstack.Answers(ctx, url+"/health") },
+	p, err := stack.Start(ctx, stack.Spec{
+		Name: "backend", Path: stack.BuildBackend(t, false), Args: []string{"serve"}, Env: env, Dir: t.TempDir(), Log: t.TempDir() + "/log",
+		Ready: func(ctx context.Context) error { return stack.Answers(ctx, url+"/health") },
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = p.Kill() })

@@ -9,17 +9,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // stopped waits until the process has said that it stops.
-func stopped(t *testing.T, b *devstack.Backend, sig syscall.Signal) {
+func stopped(t *testing.T, b *stack.Backend, sig syscall.Signal) {
 	t.Helper()
 	require.NoError(t, b.Process().Signal(sig))
 	require.Eventually(t, func() bool { return strings.Contains(b.Log(), `"msg":"stopping"`) }, patience, 5*time.Millisecond)
 }
 
-func ended(t *testing.T, b *devstack.Backend) {
+func ended(t *testing.T, b *stack.Backend) {
 	t.Helper()
 	select {
 	case <-b.Process().Done():
@@ -32,7 +32,7 @@ func TestServe_finishesWhatItHasBegun(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
 			h := newHouse(t)
-			b := devstack.BackendForTest(t, h.options())
+			b := stack.BackendForTest(t, h.options())
 			release := h.hold()
 			request := h.later(b.URL() + "/api/clients/c1")
 			h.waiting()
@@ -54,7 +54,7 @@ func TestServe_finishesWhatItHasBegun(t *testing.T) {
 // Whoever is in a hurry signals twice.
 func TestServe_endsAtOnceBySecondSignal(t *testing.T) {
 	h := newHouse(t)
-	b := devstack.BackendForTest(t, h.options())
+	b := stack.BackendForTest(t, h.options())
 	release := h.hold()
 	defer release()
 	request := h.later(b.URL() + "/api/clients/c1")
@@ -70,7 +70,7 @@ func TestServe_abandonsWhatTakesTooLong(t *testing.T) {
 	h := newHouse(t)
 	options := h.options()
 	options.DatabaseURL += "&lock_timeout=1h&statement_timeout=1h"
-	b := devstack.BackendForTest(t, options)
+	b := stack.BackendForTest(t, options)
 	release := h.hold()
 	defer release()
 	request := h.later(b.URL() + "/api/clients/c1")

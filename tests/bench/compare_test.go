@@ -18,8 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
-	"github.com/gatehouse-proxy/gatehouse/tests/upstream"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
+	"github.com/gatehouse-proxy/gatehouse/dev/upstream"
 )
 
 // How long and how often. The first round warms up and does not count.
@@ -188,9 +188,9 @@ func start(t *testing.T, name, path, addr string, args ...string) func() int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	p, err := devstack.Start(ctx, devstack.Spec{
+	p, err := stack.Start(ctx, stack.Spec{
 		Name: name, Path: path, Args: args, Log: filepath.Join(t.TempDir(), "log"),
-		Ready: func(ctx context.Context) error { return devstack.Answers(ctx, "http://"+addr+"/health") },
+		Ready: func(ctx context.Context) error { return stack.Answers(ctx, "http://"+addr+"/health") },
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = p.Stop(2 * time.Second) })

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // edgeCase is one way to run the edge.
@@ -69,37 +69,37 @@ func (c edgeCase) named(name string, env ...string) edgeCase {
 // startEdges starts an edge for each case, all with one Redis and one provider, and signs in where it is wanted.
 func startEdges(t *testing.T, up string, cases []edgeCase) []contender {
 	t.Helper()
-	redis := devstack.RedisForTest(t, devstack.RedisOptions{})
-	binary := devstack.BuildGatehouse(t, false)
+	redis := stack.RedisForTest(t, stack.RedisOptions{})
+	binary := stack.BuildGatehouse(t, false)
 	addrs := make([]string, len(cases))
 	for i := range cases {
-		addrs[i] = devstack.PortForTest(t).Addr()
+		addrs[i] = stack.PortForTest(t).Addr()
 	}
-	idp := startProvider(t, addrs)
+	op := startProvider(t, addrs)
 	all := make([]contender, len(cases))
 	for i, c := range cases {
 		if c.binary == "" {
 			c.binary = binary
 		}
-		c.site = strings.ReplaceAll(c.site, "ISSUER", idp.Issuer())
-		node := devstack.GatewayForTest(t, devstack.GatewayOptions{
+		c.site = strings.ReplaceAll(c.site, "ISSUER", op.Issuer())
+		node := stack.GatewayForTest(t, stack.GatewayOptions{
 			Name: c.name, Binary: c.binary, Caddyfile: caddyfile(c, i, redis.Addr(), addrs[i], up), Env: c.env,
 			Listen: []string{addrs[i]}, Health: "http://" + addrs[i] + "/health",
 		})
 		all[i] = contender{name: c.name, addr: addrs[i], keys: c.keys, refused: c.refused, pid: node.Process().Pid}
 	}
-	settle(t, cases, all, idp)
+	settle(t, cases, all, op)
 	return all
 }
 
 // settle waits until all have found Redis and the provider and none takes what Redis says for provisional any
 // more, and signs in.
-func settle(t *testing.T, cases []edgeCase, all []contender, idp provider) {
+func settle(t *testing.T, cases []edgeCase, all []contender, op provider) {
 	t.Helper()
 	time.Sleep(8 * time.Second)
 	for i, c := range cases {
 		if c.session {
-			all[i].cookie = idp.signIn(t, all[i].addr)
+			all[i].cookie = op.signIn(t, all[i].addr)
 		}
 	}
 }

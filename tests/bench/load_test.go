@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/upstream"
+	"github.com/gatehouse-proxy/gatehouse/dev/upstream"
 )
 
 // The load that was asked for, and what the edge may add to its slowest hundredth.

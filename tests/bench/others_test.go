@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // otherCase is one way to run nginx or HAProxy: without a limit, with one that nobody meets, with one that
@@ -96,7 +96,7 @@ func startOthers(t *testing.T, program, pkg string, cases []otherCase, configure
 		return nil
 	}
 	for _, c := range cases {
-		dir, addr := t.TempDir(), devstack.PortForTest(t).Addr()
+		dir, addr := t.TempDir(), stack.PortForTest(t).Addr()
 		args, config := configure(c, dir, addr)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o600))
 		pid := start(t, c.name, path, addr, args...)

@@ -5,7 +5,7 @@ package bench
 import (
 	"testing"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/upstream"
+	"github.com/gatehouse-proxy/gatehouse/dev/upstream"
 )
 
 // What each handler costs: the same binary without and with it.

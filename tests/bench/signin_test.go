@@ -11,22 +11,22 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 // provider is where the benches' person signs in.
-type provider struct{ *devidp.Server }
+type provider struct{ *idp.Server }
 
 func startProvider(t *testing.T, addrs []string) provider {
 	t.Helper()
-	client := devidp.Client{ID: "app", Secret: "hush"}
+	client := idp.Client{ID: "app", Secret: "hush"}
 	for _, addr := range addrs {
 		client.RedirectURIs = append(client.RedirectURIs, "http://"+addr+"/_auth/callback/dev")
 	}
-	idp, err := devidp.Start(t.Context(), "127.0.0.1:0", devidp.Config{Clients: []devidp.Client{client}}, nil)
+	op, err := idp.Start(t.Context(), "127.0.0.1:0", idp.Config{Clients: []idp.Client{client}}, nil)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = idp.Close() })
-	return provider{idp}
+	t.Cleanup(func() { _ = op.Close() })
+	return provider{op}
 }
 
 // signIn signs somebody in at the edge, as a browser would, and returns the Cookie header from then on.
@@ -54,7 +54,7 @@ func (p provider) signIn(t *testing.T, addr string) string {
 	begun := get("/_auth/login").Header.Get("Location")
 	u, err := url.Parse(begun)
 	require.NoError(t, err)
-	back, err := devidp.NewBrowser(nil).SignIn(t.Context(), begun, u.Query().Get("redirect_uri"), "olivia")
+	back, err := idp.NewBrowser(nil).SignIn(t.Context(), begun, u.Query().Get("redirect_uri"), "olivia")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusFound, get(back.RequestURI()).StatusCode)
 	require.Equal(t, http.StatusOK, get("/").StatusCode)

@@ -12,13 +12,13 @@ import (
 )
 
 // axePath is what npm installs.
-const axePath = "../devidp/crosscheck/node_modules/axe-core/axe.min.js"
+const axePath = "../../dev/idp/crosscheck/node_modules/axe-core/axe.min.js"
 
 // axe is the source of axe-core.
 func axe(t *testing.T) string {
 	t.Helper()
 	source, err := os.ReadFile(axePath)
-	require.NoError(t, err, "axe is not installed; mend it with: npm ci --ignore-scripts --prefix tests/devidp/crosscheck")
+	require.NoError(t, err, "axe is not installed; mend it with: npm ci --ignore-scripts --prefix dev/idp/crosscheck")
 	return string(source)
 }
 

@@ -17,16 +17,16 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
 	"github.com/gatehouse-proxy/gatehouse/backend/store"
 	"github.com/gatehouse-proxy/gatehouse/backend/web"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 	"github.com/gatehouse-proxy/gatehouse/identity"
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
 // site is the pages on a database of their own, behind the built edge, at which people sign in.
 type site struct {
 	t    *testing.T
 	url  string
-	base devstack.Database
+	base stack.Database
 }
 
 // open starts a site.
@@ -34,22 +34,22 @@ func open(t *testing.T) *site {
 	t.Helper()
 	s := &site{t: t, base: migratetest.New(t)}
 	s.exec(data)
-	rows, err := store.Open(t.Context(), store.Options{DSN: s.base.DSN(devstack.AppLogin), CursorKey: []byte("0123456789abcdef0123456789abcdef")})
+	rows, err := store.Open(t.Context(), store.Options{DSN: s.base.DSN(stack.AppLogin), CursorKey: []byte("0123456789abcdef0123456789abcdef")})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, rows.Close()) })
 
-	idp, err := devidp.Start(t.Context(), "127.0.0.1:0", devidp.Config{}, nil)
+	op, err := idp.Start(t.Context(), "127.0.0.1:0", idp.Config{}, nil)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = idp.Close() })
-	port := devstack.PortForTest(t)
+	t.Cleanup(func() { _ = op.Close() })
+	port := stack.PortForTest(t)
 	s.url = fmt.Sprintf("https://localhost:%d", port.Number)
-	require.NoError(t, idp.SetClient(devidp.Client{
+	require.NoError(t, op.SetClient(idp.Client{
 		ID: "app", Secret: "hush", RedirectURIs: []string{s.url + "/_auth/callback/dev"}, PostLogoutRedirectURIs: []string{s.url + "/"},
 	}))
-	app := httptest.NewServer(s.backend(rows, idp.Issuer()))
+	app := httptest.NewServer(s.backend(rows, op.Issuer()))
 	t.Cleanup(app.Close)
-	devstack.GatewayForTest(t, devstack.GatewayOptions{
-		Caddyfile: caddyfile(s.url, idp.Issuer(), app.URL), Listen: []string{port.Addr()}, Health: s.url + "/health",
+	stack.GatewayForTest(t, stack.GatewayOptions{
+		Caddyfile: caddyfile(s.url, op.Issuer(), app.URL), Listen: []string{port.Addr()}, Health: s.url + "/health",
 	})
 	return s
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 const zapWarn = zap.WarnLevel
@@ -48,7 +48,7 @@ var (
 // open opens a tab in a browser of its own.
 func (s *site) open(scripts bool) *tab {
 	s.t.Helper()
-	path := devstack.Chromium()
+	path := stack.Chromium()
 	require.NotEmpty(s.t, path, "Chromium is needed: make deps installs it or says how")
 	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
 	options = append(options, chromedp.ExecPath(path), chromedp.UserDataDir(s.t.TempDir()), chromedp.IgnoreCertErrors, chromedp.DisableGPU, chromedp.WindowSize(1280, 900))

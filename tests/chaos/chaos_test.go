@@ -62,7 +62,7 @@ func fromEnv[T any](t *testing.T, name string, otherwise T, parse func(string) (
 	return value
 }
 
-func run(t *testing.T, s *stack, p *plan, d time.Duration) {
+func run(t *testing.T, s *system, p *plan, d time.Duration) {
 	var crowd []*person
 	var gone []*person // who signed out, with the cookies from before
 	if s.name == kept {
@@ -156,7 +156,7 @@ func (h *hand) isAsBefore(in, out []*person) {
 
 // countsExactly spends a limit of its own, over all nodes. When Redis was late for one of its requests, as on a busy
 // machine, which the answer tells, the count begins anew.
-func (s *stack) countsExactly(key string) {
+func (s *system) countsExactly(key string) {
 	s.t.Helper()
 	for try, began := 1, time.Now(); ; try++ {
 		admitted, alone := s.count(fmt.Sprint(key, ", ", try))
@@ -174,7 +174,7 @@ func (s *stack) countsExactly(key string) {
 }
 
 // count sends more requests than a limit admits, a few at once. alone is how many were decided by a node alone.
-func (s *stack) count(key string) (admitted, alone int) {
+func (s *system) count(key string) (admitted, alone int) {
 	var mu sync.Mutex
 	var running sync.WaitGroup
 	for range atOnce {

@@ -13,7 +13,7 @@ import (
 )
 
 // strike lets a fault begin, and returns what ends it.
-func (s *stack) strike(f fault) (end func() error, err error) {
+func (s *system) strike(f fault) (end func() error, err error) {
 	over := func() error { return nil }
 	switch f.name {
 	case "redis killed":
@@ -46,7 +46,7 @@ func (s *stack) strike(f fault) (end func() error, err error) {
 	return over, fmt.Errorf("no such fault: %s", f.name)
 }
 
-func (s *stack) allNodes() (all []int) {
+func (s *system) allNodes() (all []int) {
 	for i := range s.nodes {
 		all = append(all, i)
 	}
@@ -54,7 +54,7 @@ func (s *stack) allNodes() (all []int) {
 }
 
 // repeat sends Redis a command again and again until it is ended.
-func (s *stack) repeat(pause time.Duration, command ...string) (end func() error) {
+func (s *system) repeat(pause time.Duration, command ...string) (end func() error) {
 	stop := make(chan struct{})
 	var failed error
 	var running sync.WaitGroup
@@ -78,7 +78,7 @@ func (s *stack) repeat(pause time.Duration, command ...string) (end func() error
 }
 
 // cut loses the packets between Redis and some nodes.
-func (s *stack) cut(nodes ...int) (end func() error, err error) {
+func (s *system) cut(nodes ...int) (end func() error, err error) {
 	for _, i := range nodes {
 		err = errors.Join(err, s.wires[i].Drop())
 	}
@@ -91,7 +91,7 @@ func (s *stack) cut(nodes ...int) (end func() error, err error) {
 }
 
 // takeDown kills a node. It is started again at the end.
-func (s *stack) takeDown(node int) (end func() error, err error) {
+func (s *system) takeDown(node int) (end func() error, err error) {
 	came := s.goes(node)
 	return func() error {
 		defer came()
@@ -100,14 +100,14 @@ func (s *stack) takeDown(node int) (end func() error, err error) {
 }
 
 // takeDownInOrder stops a node as an operator does, and starts it at once.
-func (s *stack) takeDownInOrder(node int) (end func() error, err error) {
+func (s *system) takeDownInOrder(node int) (end func() error, err error) {
 	came := s.goes(node)
 	defer came()
 	return func() error { return nil }, s.nodes[node].Restart(context.Background())
 }
 
 // goes has the load go elsewhere, and notes when the node was down.
-func (s *stack) goes(node int) (came func()) {
+func (s *system) goes(node int) (came func()) {
 	s.up[node].Store(false)
 	from := time.Now()
 	s.mu.Lock()
@@ -123,7 +123,7 @@ func (s *stack) goes(node int) (came func()) {
 }
 
 // wasDown tells whether a node was killed or stopped while somebody waited for it.
-func (s *stack) wasDown(node int, from, to time.Time) bool {
+func (s *system) wasDown(node int, from, to time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.down, func(o outage) bool {

@@ -15,7 +15,7 @@ import (
 
 // hand is what strikes, and writes down what it did.
 type hand struct {
-	*stack
+	*system
 	*timeline
 
 	episodes, faults int

@@ -11,13 +11,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 // person is somebody at a browser. Cookies ignore ports, so all nodes are one host to it. It may do several things
 // at once.
 type person struct {
-	*stack
+	*system
 	name string
 
 	mu      sync.Mutex
@@ -64,18 +64,18 @@ func (p *person) work(node int) answer {
 
 // signIn has somebody sign in. On a machine whose disk is busy Redis may need longer for a write than anybody
 // waits; then they try again.
-func (s *stack) signIn(node int, name string) *person {
+func (s *system) signIn(node int, name string) *person {
 	s.t.Helper()
 	var p *person
 	require.Eventually(s.t, func() bool {
-		p = &person{stack: s, name: name, cookies: map[string]string{}}
+		p = &person{system: s, name: name, cookies: map[string]string{}}
 		a, got := p.send(node, http.MethodGet, "/_auth/login", "navigate")
 		to := got.Get("Location")
 		u, err := url.Parse(to)
 		if err != nil || a.status != http.StatusFound {
 			return false
 		}
-		back, err := devidp.NewBrowser(nil).SignIn(s.t.Context(), to, u.Query().Get("redirect_uri"), name)
+		back, err := idp.NewBrowser(nil).SignIn(s.t.Context(), to, u.Query().Get("redirect_uri"), name)
 		if err != nil {
 			return false
 		}
@@ -89,7 +89,7 @@ func (s *stack) signIn(node int, name string) *person {
 func (p *person) signOut(node int) *person {
 	p.t.Helper()
 	p.mu.Lock()
-	thief := &person{stack: p.stack, name: p.name, cookies: maps.Clone(p.cookies)}
+	thief := &person{system: p.system, name: p.name, cookies: maps.Clone(p.cookies)}
 	p.mu.Unlock()
 	require.Eventually(p.t, func() bool {
 		a, _ := p.send(node, http.MethodPost, "/_auth/logout", "cors")
@@ -99,6 +99,6 @@ func (p *person) signOut(node int) *person {
 }
 
 // crowd is people at work, all over the nodes.
-func (s *stack) crowd(people []*person, rate int) *traffic {
+func (s *system) crowd(people []*person, rate int) *traffic {
 	return s.steadily(&traffic{name: "sessions"}, rate, func(i int) answer { return people[i%len(people)].work(s.alive(i / len(people))) })
 }

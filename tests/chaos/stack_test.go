@@ -17,9 +17,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
-	"github.com/gatehouse-proxy/gatehouse/tests/upstream"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
+	"github.com/gatehouse-proxy/gatehouse/dev/upstream"
 )
 
 const (
@@ -70,15 +70,15 @@ var site = fmt.Sprintf(`
 	}
 `, limit, window, burst, exactLimit)
 
-// stack is some nodes before an app, and what they share.
-type stack struct {
+// system is some nodes before an app, and what they share.
+type system struct {
 	t     *testing.T
 	name  string
-	redis *devstack.Redis
-	idp   *devidp.Server
+	redis *stack.Redis
+	op    *idp.Server
 	// wires are how the nodes reach Redis, one each; none where they reach it themselves.
-	wires  []*devstack.Wire
-	nodes  []*devstack.Gateway
+	wires  []*stack.Wire
+	nodes  []*stack.Gateway
 	files  []string
 	urls   []string
 	client *http.Client
@@ -96,38 +96,38 @@ type outage struct {
 	from, to time.Time
 }
 
-func start(t *testing.T, name string, nodes int) *stack {
+func start(t *testing.T, name string, nodes int) *system {
 	t.Helper()
-	s := &stack{t: t, name: name, up: make([]atomic.Bool, nodes)}
-	options := devstack.RedisOptions{AppendOnly: name == kept}
+	s := &system{t: t, name: name, up: make([]atomic.Bool, nodes)}
+	options := stack.RedisOptions{AppendOnly: name == kept}
 	if name == kept {
 		// The kernel has taken every write before its reply, so a killed process loses none. To wait for the disk as
 		// well, which a power cut alone would ask for, is slower than op_timeout on a busy machine.
 		options.Config = []string{"appendfsync no"}
 	}
-	s.redis = devstack.RedisForTest(t, options)
-	idp, err := devidp.Start(t.Context(), "127.0.0.1:0", devidp.Config{}, nil)
+	s.redis = stack.RedisForTest(t, options)
+	op, err := idp.Start(t.Context(), "127.0.0.1:0", idp.Config{}, nil)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = idp.Close() })
-	s.idp = idp
+	t.Cleanup(func() { _ = op.Close() })
+	s.op = op
 	_, app := upstream.Start(t, "app")
-	app1 := devidp.Client{ID: "app", Secret: "hush"}
+	app1 := idp.Client{ID: "app", Secret: "hush"}
 	var addrs []string
 	for range nodes {
-		addr := devstack.PortForTest(t).Addr()
+		addr := stack.PortForTest(t).Addr()
 		addrs = append(addrs, addr)
 		app1.RedirectURIs = append(app1.RedirectURIs, "http://"+addr+"/_auth/callback/dev")
 	}
-	require.NoError(t, idp.SetClient(app1))
+	require.NoError(t, op.SetClient(app1))
 	for i, addr := range addrs {
 		redis := s.redis.Addr()
 		if name == kept {
-			s.wires = append(s.wires, devstack.WireForTest(t, redis))
+			s.wires = append(s.wires, stack.WireForTest(t, redis))
 			redis = s.wires[i].Addr()
 		}
 		s.urls = append(s.urls, "http://"+addr)
 		s.files = append(s.files, s.caddyfile(redis, s.urls[i], app))
-		s.nodes = append(s.nodes, devstack.GatewayForTest(t, devstack.GatewayOptions{
+		s.nodes = append(s.nodes, stack.GatewayForTest(t, stack.GatewayOptions{
 			Name: fmt.Sprintf("node %d", i+1), Caddyfile: s.files[i],
 			Listen: []string{addr}, Health: s.urls[i] + "/health",
 		}))
@@ -151,7 +151,7 @@ func start(t *testing.T, name string, nodes int) *stack {
 	return s
 }
 
-func (s *stack) caddyfile(redis, url, app string) string {
+func (s *system) caddyfile(redis, url, app string) string {
 	return fmt.Sprintf(`{
 	auto_https off
 	persist_config off
@@ -175,7 +175,7 @@ func (s *stack) caddyfile(redis, url, app string) string {
 	}
 	reverse_proxy %s
 }
-`, redis, url, strings.TrimSpace(site), s.idp.Issuer(), app)
+`, redis, url, strings.TrimSpace(site), s.op.Issuer(), app)
 }
 
 // lookEvery is how often nodes are asked how they are.
@@ -185,7 +185,7 @@ const lookEvery = 100 * time.Millisecond
 const patience = 30 * time.Second
 
 // exact tells whether a node counts together with the others.
-func (s *stack) exact(node int) bool {
+func (s *system) exact(node int) bool {
 	m := s.metrics(node)
 	return m.sum(`gatehouse_rate_limit_mode{mode="exact"}`) == 1 && m.sum("gatehouse_session_degraded") == 0
 }
@@ -193,7 +193,7 @@ func (s *stack) exact(node int) bool {
 // metrics are what a node says of itself; empty while it is down. Rendering them costs a node milliseconds.
 type metrics string
 
-func (s *stack) metrics(node int) metrics {
+func (s *system) metrics(node int) metrics {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.nodes[node].AdminURL()+"/metrics", http.NoBody)

@@ -42,7 +42,7 @@ type traffic struct {
 }
 
 // load sends requests that one limit counts by one key: to all nodes in turn, or all to the first node that is up.
-func (s *stack) load(path, key string, rate, bound, full int, pinned bool) *traffic {
+func (s *system) load(path, key string, rate, bound, full int, pinned bool) *traffic {
 	return s.steadily(&traffic{name: path + " " + key, bound: bound, full: full, pinned: pinned}, rate, func(i int) answer {
 		if pinned {
 			i = 0
@@ -52,7 +52,7 @@ func (s *stack) load(path, key string, rate, bound, full int, pinned bool) *traf
 }
 
 // steadily sends requests, none of which waits for another.
-func (s *stack) steadily(l *traffic, rate int, send func(i int) answer) *traffic {
+func (s *system) steadily(l *traffic, rate int, send func(i int) answer) *traffic {
 	l.stop = make(chan struct{})
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	l.running.Go(func() {
@@ -93,7 +93,7 @@ func (l *traffic) end() []answer {
 }
 
 // alive is the first node from i on that is up; some are always.
-func (s *stack) alive(i int) int {
+func (s *system) alive(i int) int {
 	for j := range s.nodes {
 		if node := (i + j) % len(s.nodes); s.up[node].Load() {
 			return node
@@ -107,13 +107,13 @@ var (
 	reason = regexp.MustCompile(`"reason":"(\w+)"`)
 )
 
-func (s *stack) ask(node int, path string, header http.Header) answer {
+func (s *system) ask(node int, path string, header http.Header) answer {
 	a, _ := s.exchange(node, http.MethodGet, path, header)
 	return a
 }
 
 // exchange sends a request and also returns the headers of its answer.
-func (s *stack) exchange(node int, method, path string, header http.Header) (a answer, got http.Header) {
+func (s *system) exchange(node int, method, path string, header http.Header) (a answer, got http.Header) {
 	a = answer{node: node, sent: time.Now()}
 	defer func() { a.done = time.Now() }()
 	req, err := http.NewRequestWithContext(context.Background(), method, s.urls[node]+path, http.NoBody)

@@ -121,7 +121,7 @@ type report struct {
 }
 
 // judge complains about answers that nobody should have got, and sums up.
-func judge(t *testing.T, s *stack, l *timeline, load *traffic, answers []answer) report {
+func judge(t *testing.T, s *system, l *timeline, load *traffic, answers []answer) report {
 	t.Helper()
 	r := report{name: load.name, total: len(answers), statuses: map[int]int{}, again: load.again.Load()}
 	var bad []answer

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // The composed system's other half: the roles that its PostgreSQL begins with suffice for migrating, again and again,
@@ -18,17 +18,17 @@ import (
 func TestComposed_databaseAndBackend(t *testing.T) {
 	t.Parallel()
 	p := project(t)
-	pg := devstack.OwnPostgresForTest(t, devstack.PostgresOptions{})
+	pg := stack.OwnPostgresForTest(t, stack.PostgresOptions{})
 	database := *p.Services["postgres"].Environment["POSTGRES_DB"]
 	// As empty as the image's: the logins that come with a server for tests are other ones.
-	require.NoError(t, pg.Exec(t.Context(), "postgres", "DROP ROLE "+strings.Join([]string{devstack.OwnerLogin, devstack.AppLogin, devstack.JobsLogin}, ", ")))
+	require.NoError(t, pg.Exec(t.Context(), "postgres", "DROP ROLE "+strings.Join([]string{stack.OwnerLogin, stack.AppLogin, stack.JobsLogin}, ", ")))
 	require.NoError(t, pg.Exec(t.Context(), "postgres", "CREATE DATABASE "+database))
 
 	// As PostgreSQL's image runs what is in /docker-entrypoint-initdb.d: once, as the superuser.
 	superuser, err := url.Parse(pg.DSN("postgres", database))
 	require.NoError(t, err)
 	password, _ := superuser.User.Password()
-	programs, err := devstack.PostgresPrograms()
+	programs, err := stack.PostgresPrograms()
 	require.NoError(t, err)
 	script := exec.CommandContext(t.Context(), "sh", filepath.Join(moduleRoot(t), "deploy/compose/postgres-roles.sh"))
 	script.Env = []string{"PATH=" + programs.Bin + ":" + os.Getenv("PATH"), "PGHOST=" + superuser.Hostname(), "PGPORT=" + superuser.Port(), "PGPASSWORD=" + password}
@@ -38,12 +38,12 @@ func TestComposed_databaseAndBackend(t *testing.T) {
 	out, err := script.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 
-	binary, log := devstack.BuildBackend(t, false), filepath.Join(t.TempDir(), "log")
+	binary, log := stack.BuildBackend(t, false), filepath.Join(t.TempDir(), "log")
 	at := func(service, variable string) string {
 		return strings.Replace(*p.Services[service].Environment[variable], "@postgres:5432", "@"+pg.Addr(), 1)
 	}
 	for _, service := range []string{"migrate", "migrate", "seed"} {
-		err := devstack.AdministerBackend(t.Context(), binary, at(service, "DATABASE_ADMIN_URL"), log, p.Services[service].Command...)
+		err := stack.AdministerBackend(t.Context(), binary, at(service, "DATABASE_ADMIN_URL"), log, p.Services[service].Command...)
 		said, _ := os.ReadFile(log)
 		require.NoError(t, err, "%s: %s", service, said)
 	}
@@ -60,10 +60,10 @@ func TestComposed_databaseAndBackend(t *testing.T) {
 		}
 	}
 	ctx := t.Context()
-	b, err := devstack.StartBackend(ctx, devstack.BackendOptions{
+	b, err := stack.StartBackend(ctx, stack.BackendOptions{
 		Binary: binary, DatabaseURL: at("backend", "DATABASE_URL"), KeySet: *backend.Environment["IDENTITY_JWKS_URL"], Env: env,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = b.Stop() })
-	require.NoError(t, devstack.Answers(ctx, strings.Replace(healthURL(t, backend), "127.0.0.1:3000", b.Addr(), 1)))
+	require.NoError(t, stack.Answers(ctx, strings.Replace(healthURL(t, backend), "127.0.0.1:3000", b.Addr(), 1)))
 }

@@ -19,29 +19,29 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
+	"github.com/gatehouse-proxy/gatehouse/dev/upstream"
 	"github.com/gatehouse-proxy/gatehouse/identity"
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
-	"github.com/gatehouse-proxy/gatehouse/tests/upstream"
 )
 
-// stack is the composed system's edge half, its own configuration and environment on built binaries, with nothing
+// system is the composed system's edge half, its own configuration and environment on built binaries, with nothing
 // changed but addresses and paths, which a container would have to itself.
-type stack struct {
+type system struct {
 	t        *testing.T
 	project  *types.Project
 	site     string
 	internal []string // of the nodes and of the entry, what listens on 9180
-	nodes    []*devstack.Gateway
+	nodes    []*stack.Gateway
 	client   *http.Client
 }
 
-func startStack(t *testing.T) *stack {
+func startStack(t *testing.T) *system {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	t.Cleanup(transport.CloseIdleConnections)
-	s := &stack{t: t, project: project(t), client: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
-	entry, storage := devstack.PortForTest(t).Addr(), t.TempDir()
+	s := &system{t: t, project: project(t), client: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
+	entry, storage := stack.PortForTest(t).Addr(), t.TempDir()
 	s.site = "https://localhost:" + port(entry)
 	redis := s.startRedis()
 	provider := s.startProvider()
@@ -49,7 +49,7 @@ func startStack(t *testing.T) *stack {
 
 	var nodes []string
 	for _, name := range []string{"edge1", "edge2"} {
-		node := devstack.PortForTest(t).Addr()
+		node := stack.PortForTest(t).Addr()
 		nodes = append(nodes, node)
 		s.nodes = append(s.nodes, s.startEdge(name, node, strings.NewReplacer(
 			"https://localhost:8443", "https://localhost:"+port(node),
@@ -68,38 +68,38 @@ func startStack(t *testing.T) *stack {
 }
 
 // startEdge runs a service of the edge's image: its configuration, and its environment with placed in them.
-func (s *stack) startEdge(name, listen string, placed *strings.Replacer) *devstack.Gateway {
+func (s *system) startEdge(name, listen string, placed *strings.Replacer) *stack.Gateway {
 	s.t.Helper()
 	service := s.project.Services[name]
 	var env []string
 	for variable, value := range service.Environment {
 		env = append(env, variable+"="+placed.Replace(*value))
 	}
-	internal := devstack.PortForTest(s.t).Addr()
+	internal := stack.PortForTest(s.t).Addr()
 	s.internal = append(s.internal, "http://"+internal)
 	config := service.Command[len(service.Command)-1]
 	require.Equal(s.t, []string{"run", "--adapter", "caddyfile", "--config", config}, []string(service.Command))
 	text := read(s.t, filepath.Join("deploy/compose", filepath.Base(config)))
 	text = strings.ReplaceAll(placed.Replace(text), "http://:9180", "http://"+internal)
-	return devstack.GatewayForTest(s.t, devstack.GatewayOptions{
+	return stack.GatewayForTest(s.t, stack.GatewayOptions{
 		Name: name, Caddyfile: text, Listen: []string{listen, internal}, Env: env,
 		Health: place(healthURL(s.t, service), "9180", port(internal)),
 	})
 }
 
 // startRedis runs the service's own command line on this machine's Redis.
-func (s *stack) startRedis() string {
+func (s *system) startRedis() string {
 	s.t.Helper()
-	server, err := devstack.RedisServer()
+	server, err := stack.RedisServer()
 	require.NoError(s.t, err)
 	command := s.project.Services["redis"].Command
 	require.Equal(s.t, []string{"redis-server", "/etc/redis/redis.conf"}, []string(command[:2]))
-	addr, dir := devstack.PortForTest(s.t).Addr(), s.t.TempDir()
+	addr, dir := stack.PortForTest(s.t).Addr(), s.t.TempDir()
 	config := filepath.Join(dir, "redis.conf")
 	text := strings.ReplaceAll(read(s.t, "deploy/compose/redis.conf"), "dir /data", "dir "+dir)
 	require.NoError(s.t, os.WriteFile(config, []byte(text), 0o600))
 	args := append([]string{config}, command[2:]...)
-	process, err := devstack.Start(s.t.Context(), devstack.Spec{
+	process, err := stack.Start(s.t.Context(), stack.Spec{
 		Name: "redis", Path: server, Args: append(args, "--bind", "127.0.0.1", "--port", port(addr)),
 		Log: filepath.Join(dir, "redis.log"),
 		Ready: func(ctx context.Context) error {
@@ -116,15 +116,15 @@ func (s *stack) startRedis() string {
 }
 
 // startProvider runs the provider with the service's own configuration, whose client is the entry.
-func (s *stack) startProvider() string {
+func (s *system) startProvider() string {
 	s.t.Helper()
-	config, err := devidp.ReadConfig(strings.NewReader(place(read(s.t, "deploy/compose/devidp.json"), "8443", port(s.site))))
+	config, err := idp.ReadConfig(strings.NewReader(place(read(s.t, "deploy/compose/devidp.json"), "8443", port(s.site))))
 	require.NoError(s.t, err)
-	p, err := devidp.Start(s.t.Context(), "127.0.0.1:0", config, nil)
+	p, err := idp.Start(s.t.Context(), "127.0.0.1:0", config, nil)
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() { _ = p.Close() })
 	health := place(healthURL(s.t, s.project.Services["provider"]), "8442", port(p.Addr))
-	require.NoError(s.t, devstack.Answers(s.t.Context(), health))
+	require.NoError(s.t, stack.Answers(s.t.Context(), health))
 	return p.Issuer()
 }
 
@@ -147,7 +147,7 @@ func port(address string) string {
 	return address[strings.LastIndexByte(address, ':')+1:]
 }
 
-func (s *stack) get(address string) (int, http.Header, []byte) {
+func (s *system) get(address string) (int, http.Header, []byte) {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, address, http.NoBody)
 	require.NoError(s.t, err)
@@ -180,7 +180,7 @@ func TestComposed_signsInThroughTheLoadBalancer(t *testing.T) {
 		s.eventually(i, `gatehouse_rate_limit_mode{mode="exact"} 1`)
 		s.eventually(i, "gatehouse_session_degraded 0")
 	}
-	browser := devidp.NewBrowser(person{s.client.Transport})
+	browser := idp.NewBrowser(person{s.client.Transport})
 	page, err := browser.Visit(t.Context(), s.site+"/clients", "")
 	require.NoError(t, err)
 	page, err = browser.Submit(t.Context(), page, url.Values{"user": {"olivia"}}, "")
@@ -251,7 +251,7 @@ func TestComposed_internalListener(t *testing.T) {
 	assert.JSONEq(t, string(first), string(second), "the nodes sign by different keys")
 }
 
-func (s *stack) text(node int, path string) string {
+func (s *system) text(node int, path string) string {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.internal[node]+path, http.NoBody)
 	require.NoError(s.t, err)
@@ -263,7 +263,7 @@ func (s *stack) text(node int, path string) string {
 	return string(text)
 }
 
-func (s *stack) eventually(node int, line string) {
+func (s *system) eventually(node int, line string) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool { return strings.Contains(s.text(node, "/metrics"), line) },
 		30*time.Second, 50*time.Millisecond, "node %d: %s", node+1, line)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 const composeFile = "docker-compose.yml"
@@ -226,7 +226,7 @@ func volume(p *types.Project, service, target string) string {
 
 func moduleRoot(t *testing.T) string {
 	t.Helper()
-	root, err := devstack.ModuleRoot()
+	root, err := stack.ModuleRoot()
 	require.NoError(t, err)
 	return root
 }

@@ -81,7 +81,7 @@ func TestDockerfile_shipsWhatIsTested(t *testing.T) {
 var targets = map[string]string{
 	"edge":    "caddymodules/cmd/gatehouse",
 	"backend": "backend/cmd/backend",
-	"devidp":  "tests/devidp/cmd/devidp",
+	"devidp":  "dev/idp/cmd/devidp",
 }
 
 // The build is given what .dockerignore lets through, and no more. That must do, and hold no secret.
@@ -145,7 +145,7 @@ func givenBy(t *testing.T, root string) (files []string) {
 		if err != nil || path == "." {
 			return err
 		}
-		if matches(out, entry.Name()) || (entry.IsDir() && (path == ".git" || path == ".devstack" || path == "bin")) {
+		if matches(out, entry.Name()) || (entry.IsDir() && (path == ".git" || path == ".stack" || path == "bin")) {
 			if entry.IsDir() {
 				return fs.SkipDir
 			}

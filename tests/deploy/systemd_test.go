@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 var unitFiles = []string{"gatehouse.service", "gatehouse-backend.service", "gatehouse-migrate.service", "gatehouse.service.d/sign-in.conf"}
@@ -81,8 +81,8 @@ func TestUnits_areHardened(t *testing.T) {
 func TestUnits_callWhatIsThere(t *testing.T) {
 	t.Parallel()
 	programs := map[string]string{
-		"/usr/local/bin/gatehouse":         devstack.BuildGatehouse(t, false),
-		"/usr/local/bin/gatehouse-backend": devstack.BuildBackend(t, false),
+		"/usr/local/bin/gatehouse":         stack.BuildGatehouse(t, false),
+		"/usr/local/bin/gatehouse-backend": stack.BuildBackend(t, false),
 	}
 	for _, name := range unitFiles {
 		u := readUnit(t, name)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // A Caddyfile in a page is fenced as ```caddyfile and whole; syntax and excerpts have fences without a name.
@@ -22,7 +22,7 @@ var fence = regexp.MustCompile("(?ms)^```caddyfile\n(.*?)^```$")
 
 func TestCaddyfiles_areTaken(t *testing.T) {
 	t.Parallel()
-	edge := devstack.BuildGatehouse(t, false)
+	edge := stack.BuildGatehouse(t, false)
 	secrets := newSecrets(t)
 	files := caddyfiles(t)
 	for _, must := range []string{"Caddyfile", "README.md:7", "examples/limit-an-app/Caddyfile"} {
@@ -139,7 +139,7 @@ func textFiles(t *testing.T) map[string]string {
 
 func root(t *testing.T) string {
 	t.Helper()
-	root, err := devstack.ModuleRoot()
+	root, err := stack.ModuleRoot()
 	require.NoError(t, err)
 	return root
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
+	"github.com/gatehouse-proxy/gatehouse/dev/upstream"
 	"github.com/gatehouse-proxy/gatehouse/identity"
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
-	"github.com/gatehouse-proxy/gatehouse/tests/upstream"
 )
 
 const fronting = "docs/fronting-an-app.md"
@@ -86,25 +86,25 @@ func TestFronting_namesWhatIsThere(t *testing.T) {
 // walk is a reader with an edge that runs, a provider, Redis and an app.
 type walk struct {
 	t       *testing.T
-	edge    *devstack.Gateway
+	edge    *stack.Gateway
 	site    string
 	places  *strings.Replacer
-	browser *devidp.Browser
+	browser *idp.Browser
 }
 
 func newWalk(t *testing.T) *walk {
 	t.Helper()
-	addr := devstack.PortForTest(t).Addr()
-	w := &walk{t: t, site: "http://" + addr, browser: devidp.NewBrowser(navigating{})}
-	provider, err := devidp.Start(t.Context(), "127.0.0.1:0", devidp.Config{Clients: []devidp.Client{{
+	addr := stack.PortForTest(t).Addr()
+	w := &walk{t: t, site: "http://" + addr, browser: idp.NewBrowser(navigating{})}
+	provider, err := idp.Start(t.Context(), "127.0.0.1:0", idp.Config{Clients: []idp.Client{{
 		ID: "app", Secret: "secret", RedirectURIs: []string{w.site + "/_auth/callback/corp"}, PostLogoutRedirectURIs: []string{w.site + "/"},
 	}}}, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = provider.Close() })
-	redis := devstack.RedisForTest(t, devstack.RedisOptions{AppendOnly: true})
+	redis := stack.RedisForTest(t, stack.RedisOptions{AppendOnly: true})
 	_, app := upstream.Start(t, "app")
 	w.places = strings.NewReplacer("app.example.com", w.site, "127.0.0.1:3000", app, "https://login.example.com", provider.Issuer())
-	w.edge = devstack.GatewayForTest(t, devstack.GatewayOptions{
+	w.edge = stack.GatewayForTest(t, stack.GatewayOptions{
 		Caddyfile: w.global("") + w.site + " {\n\trespond ok\n}\n", Listen: []string{addr},
 		Env: []string{"REDIS_URL=" + redis.URL(), "OIDC_CLIENT_SECRET=secret", "GATEHOUSE_SECRET=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="},
 	})
@@ -166,7 +166,7 @@ func (w *walk) seen(path string) upstream.Answer {
 	return w.answer(page)
 }
 
-func (w *walk) answer(page *devidp.Page) (seen upstream.Answer) {
+func (w *walk) answer(page *idp.Page) (seen upstream.Answer) {
 	w.t.Helper()
 	require.Equal(w.t, http.StatusOK, page.Status, page.Body)
 	require.NoError(w.t, json.Unmarshal([]byte(page.Body), &seen))

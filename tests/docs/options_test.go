@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // block is a block of a directive that has options of its own.
@@ -65,7 +65,7 @@ var inJSON = map[string]string{
 // The edge says which options it takes, in its answer to one that it does not. The page has those and no others.
 func TestDirectivePages_haveEveryOption(t *testing.T) {
 	t.Parallel()
-	edge := devstack.BuildGatehouse(t, false)
+	edge := stack.BuildGatehouse(t, false)
 	allowed := regexp.MustCompile(`(?:allowed are|there are) ([a-z0-9_, ]+?)(?:, at |$|\n|")`)
 	for _, d := range directives {
 		blocks, text := syntaxOf(t, d.page), textFiles(t)["docs/directives/"+d.page+".md"]

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
-	"github.com/gatehouse-proxy/gatehouse/tests/upstream"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
+	"github.com/gatehouse-proxy/gatehouse/dev/upstream"
 )
 
 // A shell block, whose lines are typed as they are. A comment at a line's end is what it prints.
@@ -40,14 +40,14 @@ func TestQuickStart_doesWhatItSays(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "bin"), 0o750))
-	require.NoError(t, os.Symlink(devstack.BuildGatehouse(t, false), filepath.Join(dir, "bin", "gatehouse")))
+	require.NoError(t, os.Symlink(stack.BuildGatehouse(t, false), filepath.Join(dir, "bin", "gatehouse")))
 	require.NoError(t, os.Symlink(filepath.Join(root(t), "Caddyfile"), filepath.Join(dir, "Caddyfile")))
 	_, app := upstream.Start(t, "app")
-	redis := devstack.RedisForTest(t, devstack.RedisOptions{})
-	first, second := devstack.PortForTest(t).Addr(), devstack.PortForTest(t).Addr()
+	redis := stack.RedisForTest(t, stack.RedisOptions{})
+	first, second := stack.PortForTest(t).Addr(), stack.PortForTest(t).Addr()
 	places := strings.NewReplacer("127.0.0.1:3000", app, "127.0.0.1:6379", redis.Addr(),
-		"localhost:8080", first, "localhost:8081", second, "localhost:2020", devstack.PortForTest(t).Addr())
-	admin := "GATEHOUSE_ADMIN=" + devstack.PortForTest(t).Addr()
+		"localhost:8080", first, "localhost:8081", second, "localhost:2020", stack.PortForTest(t).Addr())
+	admin := "GATEHOUSE_ADMIN=" + stack.PortForTest(t).Addr()
 
 	s := &shell{t: t, dir: dir, env: append(bare(os.Environ()), "HOME="+dir, admin)}
 	defer s.stop()
@@ -97,7 +97,7 @@ type shell struct {
 	t       *testing.T
 	dir     string
 	env     []string
-	running []*devstack.Process
+	running []*stack.Process
 }
 
 func (s *shell) command(line string) *exec.Cmd {
@@ -118,9 +118,9 @@ func (s *shell) start(line, addr string) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	p, err := devstack.Start(ctx, devstack.Spec{
+	p, err := stack.Start(ctx, stack.Spec{
 		Name: line, Path: "/bin/sh", Args: []string{"-c", "exec env " + line}, Env: s.env, Dir: s.dir, Log: filepath.Join(s.dir, addr+".log"),
-		Ready: func(ctx context.Context) error { return devstack.Answers(ctx, "http://"+addr+"/health") },
+		Ready: func(ctx context.Context) error { return stack.Answers(ctx, "http://"+addr+"/health") },
 	})
 	require.NoError(s.t, err)
 	s.running = append(s.running, p)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 const redisTLS = "examples/redis-tls/Caddyfile"
@@ -27,15 +27,15 @@ func TestRedisTLS_limitsInRedis(t *testing.T) {
 	user := regexp.MustCompile(`(?m)^#\s+(user gatehouse .*)$`).FindStringSubmatch(text)
 	require.NotNil(t, user, "the example says what the user may do")
 
-	redis := devstack.RedisForTest(t, devstack.RedisOptions{
+	redis := stack.RedisForTest(t, stack.RedisOptions{
 		TLS: secrets.tls,
 		ACL: []string{"user default off", strings.Replace(user[1], "PASSWORD", secrets.password, 1)},
 	})
-	port, err := devstack.ReservePort()
+	port, err := stack.ReservePort()
 	require.NoError(t, err)
 	t.Cleanup(port.Release)
 	site := "http://" + port.Addr()
-	edge := devstack.GatewayForTest(t, devstack.GatewayOptions{
+	edge := stack.GatewayForTest(t, stack.GatewayOptions{
 		Caddyfile: replace(t, secrets.in(text),
 			"\n{\n", "\n{\n\tadmin {$GATEHOUSE_ADMIN}\n",
 			"redis.example.com:6380", redis.Addr(),
@@ -79,7 +79,7 @@ func get(t *testing.T, url string) string {
 
 // secrets are files and folders that an example names and a machine that runs tests does not have.
 type secrets struct {
-	tls      *devstack.TLSFiles
+	tls      *stack.TLSFiles
 	password string
 	file     string
 }
@@ -87,7 +87,7 @@ type secrets struct {
 func newSecrets(t *testing.T) secrets {
 	t.Helper()
 	dir := t.TempDir()
-	tls, err := devstack.MakeTLSFiles(dir)
+	tls, err := stack.MakeTLSFiles(dir)
 	require.NoError(t, err)
 	s := secrets{tls: tls, password: "correct-horse", file: filepath.Join(dir, "password")}
 	require.NoError(t, os.WriteFile(s.file, []byte(s.password+"\n"), 0o600))

@@ -11,14 +11,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
-	"github.com/gatehouse-proxy/gatehouse/tests/upstream"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
+	"github.com/gatehouse-proxy/gatehouse/dev/upstream"
 )
 
 // settings of an edge. The zero value is two nodes, and a Redis that forgets.
 type settings struct {
 	nodes int
-	redis devstack.RedisOptions
+	redis stack.RedisOptions
 	// redisDown stops Redis before the nodes start.
 	redisDown bool
 	// wire has the nodes reach Redis through edge.wire, which can lose packets.
@@ -36,10 +36,10 @@ type settings struct {
 // edge is some nodes, their Redis, and the upstream behind them.
 type edge struct {
 	t     *testing.T
-	redis *devstack.Redis
+	redis *stack.Redis
 	// wire is how the nodes reach Redis, if settings.wire says so.
-	wire     *devstack.Wire
-	nodes    []*devstack.Gateway
+	wire     *stack.Wire
+	nodes    []*stack.Gateway
 	urls     []string
 	files    []string // their Caddyfiles
 	upstream *upstream.Upstream
@@ -56,24 +56,24 @@ func start(t *testing.T, s settings) *edge {
 	if s.census == "" {
 		s.census = "auto"
 	}
-	e := &edge{t: t, redis: devstack.RedisForTest(t, s.redis)}
+	e := &edge{t: t, redis: stack.RedisForTest(t, s.redis)}
 	if s.redisDown {
 		require.NoError(t, e.redis.Kill())
 	}
 	address := e.redis.Addr()
 	if s.wire {
-		e.wire = devstack.WireForTest(t, address)
+		e.wire = stack.WireForTest(t, address)
 		address = e.wire.Addr()
 	}
 	var up string
 	e.upstream, up = upstream.Start(t, "app")
-	binary := devstack.BuildGatehouse(t, s.race)
+	binary := stack.BuildGatehouse(t, s.race)
 	for i := range s.nodes {
-		addr := devstack.PortForTest(t).Addr()
+		addr := stack.PortForTest(t).Addr()
 		file := e.caddyfile(s, address, addr, up)
 		e.urls = append(e.urls, "http://"+addr)
 		e.files = append(e.files, file)
-		e.nodes = append(e.nodes, devstack.GatewayForTest(t, devstack.GatewayOptions{
+		e.nodes = append(e.nodes, stack.GatewayForTest(t, stack.GatewayOptions{
 			Name: fmt.Sprintf("node %d", i+1), Binary: binary, Caddyfile: file,
 			Listen: []string{addr}, Health: "http://" + addr + "/health",
 		}))

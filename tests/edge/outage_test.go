@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // The outage stories send three times what the limit admits, evenly to both nodes.
@@ -33,7 +33,7 @@ const slack = outageLimit / 10
 // fault is a way for Redis to go, and to return.
 type fault struct {
 	name  string
-	redis devstack.RedisOptions
+	redis stack.RedisOptions
 	// wire is the path to Redis that strike and recovers may cut.
 	wire     bool
 	strike   func(*edge) error
@@ -42,12 +42,12 @@ type fault struct {
 
 var faults = []fault{
 	{
-		name: "killed", redis: devstack.RedisOptions{AppendOnly: true},
+		name: "killed", redis: stack.RedisOptions{AppendOnly: true},
 		strike:   func(e *edge) error { return e.redis.Kill() },
 		recovers: func(e *edge) error { return e.redis.Restart(context.Background()) },
 	},
 	{
-		name: "killed and back empty", redis: devstack.RedisOptions{},
+		name: "killed and back empty", redis: stack.RedisOptions{},
 		strike:   func(e *edge) error { return e.redis.Kill() },
 		recovers: func(e *edge) error { return e.redis.Restart(context.Background()) },
 	},
@@ -63,7 +63,7 @@ var faults = []fault{
 		recovers: func(e *edge) error { return e.wire.Restore() },
 	},
 	{
-		name: "restarted", redis: devstack.RedisOptions{AppendOnly: true},
+		name: "restarted", redis: stack.RedisOptions{AppendOnly: true},
 		strike:   func(e *edge) error { return e.redis.Restart(context.Background()) },
 		recovers: func(*edge) error { return nil },
 	},
@@ -121,7 +121,7 @@ func TestOutage(t *testing.T) {
 func TestOutage_nothingIsForgottenOnReturn(t *testing.T) {
 	for _, keep := range []bool{true, false} {
 		t.Run(map[bool]string{true: "kept", false: "empty"}[keep], func(t *testing.T) {
-			e := start(t, settings{redis: devstack.RedisOptions{AppendOnly: keep}, zones: algorithms})
+			e := start(t, settings{redis: stack.RedisOptions{AppendOnly: keep}, zones: algorithms})
 			// 40 through Redis, then each node its share of the rest alone.
 			require.Equal(t, 40, e.admitted(0, 20, "/log", "X-Key", "k")+e.admitted(1, 20, "/log", "X-Key", "k"))
 			require.NoError(t, e.redis.Kill())

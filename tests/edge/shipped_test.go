@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
-	"github.com/gatehouse-proxy/gatehouse/tests/upstream"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
+	"github.com/gatehouse-proxy/gatehouse/dev/upstream"
 )
 
 // shipped is two nodes that run the distribution's own Caddyfile, as `make run` starts them.
@@ -23,16 +23,16 @@ type shipped struct {
 
 func startShipped(t *testing.T) *shipped {
 	t.Helper()
-	root, err := devstack.ModuleRoot()
+	root, err := stack.ModuleRoot()
 	require.NoError(t, err)
-	redis := devstack.RedisForTest(t, devstack.RedisOptions{Password: "secret"})
+	redis := stack.RedisForTest(t, stack.RedisOptions{Password: "secret"})
 	_, up := upstream.Start(t, "app")
 	s := &shipped{t: t}
 	storage := t.TempDir()
 	for _, name := range []string{"node 1", "node 2"} {
-		addr := devstack.PortForTest(t).Addr()
+		addr := stack.PortForTest(t).Addr()
 		url := "https://" + addr
-		devstack.GatewayForTest(t, devstack.GatewayOptions{
+		stack.GatewayForTest(t, stack.GatewayOptions{
 			Name: name, CaddyfilePath: filepath.Join(root, "Caddyfile"), Listen: []string{addr}, Health: url + "/health",
 			Env: []string{
 				"GATEHOUSE_SITE=" + url, "GATEHOUSE_UPSTREAM=" + up, "REDIS_URL=" + redis.URL(),

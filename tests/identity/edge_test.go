@@ -19,8 +19,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 	"github.com/gatehouse-proxy/gatehouse/identity"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
 // password is ann's.
@@ -29,7 +29,7 @@ const password = "hiccup"
 // edge is a node with a directory of keys, in front of one upstream.
 type edge struct {
 	tb      testing.TB
-	node    *devstack.Gateway
+	node    *stack.Gateway
 	address string
 	// lenient is another address, where Caddy lets names with underscores and dots pass.
 	lenient string
@@ -40,12 +40,12 @@ type edge struct {
 func start(tb testing.TB, audience, upstream string) *edge {
 	tb.Helper()
 	e := &edge{
-		tb: tb, address: devstack.PortForTest(tb).Addr(), lenient: devstack.PortForTest(tb).Addr(),
+		tb: tb, address: stack.PortForTest(tb).Addr(), lenient: stack.PortForTest(tb).Addr(),
 		keys: filepath.Join(tb.TempDir(), "keys"),
 	}
 	require.NoError(tb, os.Mkdir(e.keys, 0o700))
 	e.addKey("1.pem")
-	e.node = devstack.GatewayForTest(tb, devstack.GatewayOptions{
+	e.node = stack.GatewayForTest(tb, stack.GatewayOptions{
 		Caddyfile: e.caddyfile(audience, upstream), Listen: []string{e.address, e.lenient},
 	})
 	return e

@@ -18,15 +18,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 	"github.com/gatehouse-proxy/gatehouse/identity"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
 )
 
 // example is one of the example upstreams, running behind an edge.
 type example struct {
 	*edge
 	address string // its own, which the edge guards and an attacker inside the network reaches
-	process *devstack.Process
+	process *stack.Process
 }
 
 // answer is what the examples say.
@@ -61,16 +61,16 @@ var programs = map[string]func(t *testing.T) (path string, args []string){
 // run starts an example behind an edge.
 func run(t *testing.T, name string) *example {
 	t.Helper()
-	x := &example{address: devstack.PortForTest(t).Addr()}
+	x := &example{address: stack.PortForTest(t).Addr()}
 	x.edge = start(t, name, x.address)
 	path, args := programs[name](t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	log := filepath.Join(t.TempDir(), name+".log")
-	process, err := devstack.Start(ctx, devstack.Spec{
+	process, err := stack.Start(ctx, stack.Spec{
 		Name: name, Path: path, Args: args, Log: log,
 		Env:   append(os.Environ(), "ADDRESS="+x.address, "GATEHOUSE_JWKS="+x.jwks()),
-		Ready: func(ctx context.Context) error { return devstack.Answers(ctx, "http://"+x.address+"/public") },
+		Ready: func(ctx context.Context) error { return stack.Answers(ctx, "http://"+x.address+"/public") },
 	})
 	require.NoError(t, err)
 	x.process = process
@@ -87,7 +87,7 @@ func run(t *testing.T, name string) *example {
 
 func root(t *testing.T) string {
 	t.Helper()
-	dir, err := devstack.ModuleRoot()
+	dir, err := stack.ModuleRoot()
 	require.NoError(t, err)
 	return dir
 }
@@ -188,11 +188,11 @@ func TestUpstreams_withoutTheEdge(t *testing.T) {
 
 		name := x.process.Name()
 		path, args := programs[name](t)
-		address := devstack.PortForTest(t).Addr()
-		fresh, err := devstack.Start(t.Context(), devstack.Spec{
+		address := stack.PortForTest(t).Addr()
+		fresh, err := stack.Start(t.Context(), stack.Spec{
 			Name: name + " without keys", Path: path, Args: args, Log: filepath.Join(t.TempDir(), "log"),
 			Env:   append(os.Environ(), "ADDRESS="+address, "GATEHOUSE_JWKS="+x.jwks()),
-			Ready: func(ctx context.Context) error { return devstack.Answers(ctx, "http://"+address+"/public") },
+			Ready: func(ctx context.Context) error { return stack.Answers(ctx, "http://"+address+"/public") },
 		})
 		require.NoError(t, err)
 		defer func() { _ = fresh.Kill() }()

@@ -28,7 +28,7 @@ const (
 	Command
 	// TestKit is a contract's conformance suite and doubles, which only tests import.
 	TestKit
-	// Tests is all below tests/, which only tests import.
+	// Tests is all below tests/ and dev/, which only tests import.
 	Tests
 )
 
@@ -81,7 +81,6 @@ var Areas = []Area{
 	{Path: "caddymodules/session/sessions/redisstore", Kind: Store, Drivers: []string{redislink, rueidis}},
 	{Path: "caddymodules/session/oidc", Kind: Pure, Not: []string{rueidis}},
 	{Path: "caddymodules/assertidentity", Kind: Adapter},
-	{Path: "caddymodules/adminapi", Kind: Adapter, Coming: true},
 
 	// What both halves sign and verify.
 	{Path: "identity", Kind: Pure, Not: []string{rueidis}},
@@ -104,6 +103,7 @@ var Areas = []Area{
 	{Path: "backend/migrate/migratetest", Kind: TestKit},
 
 	{Path: "examples/...", Kind: Command},
+	{Path: "dev/...", Kind: Tests},
 	{Path: "tests/...", Kind: Tests},
 }
 

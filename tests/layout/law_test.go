@@ -33,7 +33,7 @@ func TestCheck_findsEachBreach(t *testing.T) {
 		{Path: "identity", Kind: Pure},
 		{Path: "backend/softdelete", Kind: Rows},
 		{Path: "backend/store", Kind: Backend},
-		{Path: "tests/...", Kind: Tests},
+		{Path: "dev/...", Kind: Tests},
 	}
 	const (
 		limiter    = edge + "/ratelimit/limiter"
@@ -43,25 +43,25 @@ func TestCheck_findsEachBreach(t *testing.T) {
 		std := func(imports ...string) Package { return Package{Imports: imports, Standard: true} }
 		pkg := func(imports ...string) Package { return Package{Imports: imports, Doc: "Package x."} }
 		return Graph{
-			"time":                     std(),
-			"net/http":                 std("time"),
-			caddy:                      pkg(zap, "net/http"),
-			zap:                        pkg("time"),
-			bun:                        pkg("time"),
-			rueidis:                    pkg("net/http"),
-			Module:                     pkg(),
-			edge:                       pkg(edge+"/redisapp", edge+"/ratelimit"),
-			edge + "/cmd/gatehouse":    pkg(caddy, edge),
-			edge + "/redisapp":         pkg(caddy, zap, redislink),
-			redislink:                  pkg(rueidis, "time"),
-			edge + "/ratelimit":        pkg(caddy, limiter, redisstore, redislink, identity),
-			limiter:                    {Imports: []string{"time"}, Tests: []string{limiter + "/limitertest"}, Doc: "Package limiter."},
-			limiter + "/limitertest":   pkg(limiter, "testing"),
-			redisstore:                 {Imports: []string{limiter, rueidis, "time"}, Tests: []string{Module + "/tests/devstack"}, Doc: "Package redisstore."},
-			identity:                   pkg("time"),
-			backend + "/softdelete":    pkg(bun),
-			backend + "/store":         pkg(bun, backend+"/softdelete", identity),
-			Module + "/tests/devstack": pkg("time"),
+			"time":                   std(),
+			"net/http":               std("time"),
+			caddy:                    pkg(zap, "net/http"),
+			zap:                      pkg("time"),
+			bun:                      pkg("time"),
+			rueidis:                  pkg("net/http"),
+			Module:                   pkg(),
+			edge:                     pkg(edge+"/redisapp", edge+"/ratelimit"),
+			edge + "/cmd/gatehouse":  pkg(caddy, edge),
+			edge + "/redisapp":       pkg(caddy, zap, redislink),
+			redislink:                pkg(rueidis, "time"),
+			edge + "/ratelimit":      pkg(caddy, limiter, redisstore, redislink, identity),
+			limiter:                  {Imports: []string{"time"}, Tests: []string{limiter + "/limitertest"}, Doc: "Package limiter."},
+			limiter + "/limitertest": pkg(limiter, "testing"),
+			redisstore:               {Imports: []string{limiter, rueidis, "time"}, Tests: []string{Module + "/dev/stack"}, Doc: "Package redisstore."},
+			identity:                 pkg("time"),
+			backend + "/softdelete":  pkg(bun),
+			backend + "/store":       pkg(bun, backend+"/softdelete", identity),
+			Module + "/dev/stack":    pkg("time"),
 		}
 	}
 	require.Empty(t, Check(good(), areas), "the good module")
@@ -101,13 +101,13 @@ func TestCheck_findsEachBreach(t *testing.T) {
 		{"identity imports a half", imports(identity, redislink), "identity must not reach caddymodules"},
 		{"registry imported by a module", imports(edge+"/ratelimit", edge), "only programs and tests do"},
 		{"shipped code imports a test kit", imports(redisstore, limiter+"/limitertest"), "which is for tests"},
-		{"shipped code imports the launcher", imports(edge+"/redisapp", Module+"/tests/devstack"), "which is for tests"},
+		{"shipped code imports the launcher", imports(edge+"/redisapp", Module+"/dev/stack"), "which is for tests"},
 		{"listed package vanishes", func(g Graph) { delete(g, limiter) }, "caddymodules/ratelimit/limiter is gone"},
-		{"listed folder is empty", func(g Graph) { delete(g, Module+"/tests/devstack") }, "tests/... is gone"},
+		{"listed folder is empty", func(g Graph) { delete(g, Module+"/dev/stack") }, "dev/... is gone"},
 		{"coming package has come", func(g Graph) { g[edge+"/session"] = Package{Doc: "Package session."} }, "caddymodules/session has come"},
 		{"package without a place", func(g Graph) { g[edge+"/extra"] = Package{Doc: "Package extra."} }, "caddymodules/extra has no place"},
 		{"package without a comment", func(g Graph) { g[identity] = Package{} }, "identity has no package comment"},
-		{"package named for nothing", func(g Graph) { g[Module+"/tests/helpers"] = Package{Doc: "Package helpers."} }, "named for what it holds"},
+		{"package named for nothing", func(g Graph) { g[Module+"/dev/helpers"] = Package{Doc: "Package helpers."} }, "named for what it holds"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := good()

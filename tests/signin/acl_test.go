@@ -10,18 +10,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // The Redis user that the example describes may do all that sessions need.
 func TestRedisUser_ofTheExampleSuffices(t *testing.T) {
-	root, err := devstack.ModuleRoot()
+	root, err := stack.ModuleRoot()
 	require.NoError(t, err)
 	example, err := os.ReadFile(filepath.Join(root, "examples", "redis-tls", "Caddyfile"))
 	require.NoError(t, err)
 	user := regexp.MustCompile(`(?m)^#\s+(user gatehouse .*)$`).FindStringSubmatch(string(example))
 	require.NotNil(t, user, "the example says what the user may do")
-	s := startAt(t, "http://127.0.0.1", "rotation 6s\nmax_sessions 3\nlogout rp", devstack.RedisOptions{
+	s := startAt(t, "http://127.0.0.1", "rotation 6s\nmax_sessions 3\nlogout rp", stack.RedisOptions{
 		ACL: []string{"user default off", strings.Replace(user[1], "PASSWORD", "hush", 1)},
 	}, "gatehouse")
 	p := s.person("mia")

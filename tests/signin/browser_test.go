@@ -10,13 +10,13 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // browse opens Chromium. GATEHOUSE_SCREENSHOTS names a folder for what it has seen.
 func browse(t *testing.T) context.Context {
 	t.Helper()
-	path := devstack.Chromium()
+	path := stack.Chromium()
 	require.NotEmpty(t, path, "Chromium is needed: make deps installs it or says how")
 	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
 	options = append(options, chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.IgnoreCertErrors, chromedp.DisableGPU, chromedp.WindowSize(900, 700))
@@ -56,7 +56,7 @@ func TestBrowser_signsInAndOut(t *testing.T) {
 	body := func() string { return get(t, ctx, chromedp.TextContent("body")) }
 
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.url(0)+"/orders?page=2"), chromedp.WaitVisible(`button[value="adam"]`)))
-	require.Contains(t, get(t, ctx, chromedp.Location()), s.idp.Issuer())
+	require.Contains(t, get(t, ctx, chromedp.Location()), s.op.Issuer())
 	_, err := chromedp.RunResponse(ctx, chromedp.Click(`button[value="adam"]`))
 	require.NoError(t, err)
 	require.Equal(t, s.url(0)+"/orders?page=2", get(t, ctx, chromedp.Location()))

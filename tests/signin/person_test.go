@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
-	"github.com/gatehouse-proxy/gatehouse/tests/upstream"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
+	"github.com/gatehouse-proxy/gatehouse/dev/upstream"
 )
 
 // person is somebody at a browser. Cookies ignore ports, so all nodes are one host to it. It may do
@@ -18,14 +18,14 @@ import (
 type person struct {
 	*site
 	name     string
-	provider *devidp.Browser
+	provider *idp.Browser
 
 	mu      sync.Mutex
 	cookies map[string]string
 }
 
 func (s *site) person(name string) *person {
-	return &person{site: s, name: name, provider: devidp.NewBrowser(nil), cookies: map[string]string{}}
+	return &person{site: s, name: name, provider: idp.NewBrowser(nil), cookies: map[string]string{}}
 }
 
 // answer is what came back.

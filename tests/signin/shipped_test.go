@@ -10,47 +10,47 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
+	"github.com/gatehouse-proxy/gatehouse/dev/upstream"
 	"github.com/gatehouse-proxy/gatehouse/identity"
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
-	"github.com/gatehouse-proxy/gatehouse/tests/upstream"
 )
 
 // startShipped is two nodes that run the distribution's own Caddyfile with sign-in, as `make run` does.
 func startShipped(t *testing.T) *site {
 	t.Helper()
-	root, err := devstack.ModuleRoot()
+	root, err := stack.ModuleRoot()
 	require.NoError(t, err)
-	redis := devstack.RedisForTest(t, devstack.RedisOptions{AppendOnly: true})
-	idp, err := devidp.Start(t.Context(), "127.0.0.1:0", devidp.Config{}, nil)
+	redis := stack.RedisForTest(t, stack.RedisOptions{AppendOnly: true})
+	op, err := idp.Start(t.Context(), "127.0.0.1:0", idp.Config{}, nil)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = idp.Close() })
+	t.Cleanup(func() { _ = op.Close() })
 	app, up := upstream.Start(t, "app")
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	t.Cleanup(transport.CloseIdleConnections)
-	s := &site{t: t, redis: redis, idp: idp, upstream: app, client: &http.Client{
+	s := &site{t: t, redis: redis, op: op, upstream: app, client: &http.Client{
 		Timeout: 30 * time.Second, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	storage := t.TempDir()
-	client := devidp.Client{ID: "app", Secret: "hush"}
-	addrs := []string{devstack.PortForTest(t).Addr(), devstack.PortForTest(t).Addr()}
+	client := idp.Client{ID: "app", Secret: "hush"}
+	addrs := []string{stack.PortForTest(t).Addr(), stack.PortForTest(t).Addr()}
 	for _, addr := range addrs {
 		client.RedirectURIs = append(client.RedirectURIs, "https://"+addr+"/_auth/callback/main")
 		client.PostLogoutRedirectURIs = append(client.PostLogoutRedirectURIs, "https://"+addr+"/")
 	}
-	require.NoError(t, idp.SetClient(client))
+	require.NoError(t, op.SetClient(client))
 	for i, addr := range addrs {
 		url := "https://" + addr
 		s.urls = append(s.urls, url)
-		s.nodes = append(s.nodes, devstack.GatewayForTest(t, devstack.GatewayOptions{
+		s.nodes = append(s.nodes, stack.GatewayForTest(t, stack.GatewayOptions{
 			Name: "node " + string(rune('1'+i)), CaddyfilePath: filepath.Join(root, "Caddyfile"),
 			Listen: []string{addr}, Health: url + "/health",
 			Env: []string{
 				"GATEHOUSE_SITE=" + url, "GATEHOUSE_UPSTREAM=" + up, "REDIS_URL=" + redis.URL(),
 				"GATEHOUSE_STORAGE=storage file_system " + storage,
 				"GATEHOUSE_SIGN_IN=on", "GATEHOUSE_SECRET=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
-				"OIDC_ISSUER=" + idp.Issuer(), "OIDC_CLIENT_ID=app", "OIDC_CLIENT_SECRET=hush",
+				"OIDC_ISSUER=" + op.Issuer(), "OIDC_CLIENT_ID=app", "OIDC_CLIENT_SECRET=hush",
 			},
 		}))
 		s.wait(i, `gatehouse_session_provider_ready{provider="main"}`, 1)
@@ -89,7 +89,7 @@ func TestShipped_signIn(t *testing.T) {
 	stolen := p.copied()
 	out := p.send(1, http.MethodPost, "/_auth/logout", false, page, map[string]string{"Sec-Fetch-Site": "same-origin"})
 	require.Equal(t, http.StatusSeeOther, out.status, out.body)
-	require.Contains(t, out.location, s.idp.Issuer(), "and at the provider")
+	require.Contains(t, out.location, s.op.Issuer(), "and at the provider")
 	require.Eventually(t, func() bool { return stolen.call(0, "/api/clients").status == http.StatusUnauthorized }, 5*time.Second, 20*time.Millisecond)
 }
 

@@ -16,18 +16,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
-	"github.com/gatehouse-proxy/gatehouse/tests/upstream"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
+	"github.com/gatehouse-proxy/gatehouse/dev/upstream"
 )
 
 // site is an app behind some nodes, their Redis, and the provider at which its people sign in.
 type site struct {
 	t        *testing.T
-	redis    *devstack.Redis
-	wire     *devstack.Wire // how the nodes reach Redis, of startWired alone
-	idp      *devidp.Server
-	nodes    []*devstack.Gateway
+	redis    *stack.Redis
+	wire     *stack.Wire // how the nodes reach Redis, of startWired alone
+	op       *idp.Server
+	nodes    []*stack.Gateway
 	urls     []string
 	upstream *upstream.Upstream
 	client   *http.Client
@@ -50,26 +50,26 @@ func (s *site) url(node int) string {
 // start runs a site of two nodes. The lines are of the session block.
 func start(t *testing.T, lines string) *site {
 	t.Helper()
-	return startAt(t, "http://127.0.0.1", lines, devstack.RedisOptions{AppendOnly: true}, "")
+	return startAt(t, "http://127.0.0.1", lines, stack.RedisOptions{AppendOnly: true}, "")
 }
 
 // startTLS is start with certificates that only a browser told to accepts.
 func startTLS(t *testing.T, lines string) *site {
 	t.Helper()
-	return startAt(t, "https://localhost", lines, devstack.RedisOptions{AppendOnly: true}, "")
+	return startAt(t, "https://localhost", lines, stack.RedisOptions{AppendOnly: true}, "")
 }
 
 // startWired is start with nodes that reach Redis through site.wire, which can lose packets.
 func startWired(t *testing.T, lines string) *site {
 	t.Helper()
-	s := prepare(t, "http://127.0.0.1", lines, devstack.RedisOptions{AppendOnly: true})
-	s.wire = devstack.WireForTest(t, s.redis.Addr())
+	s := prepare(t, "http://127.0.0.1", lines, stack.RedisOptions{AppendOnly: true})
+	s.wire = stack.WireForTest(t, s.redis.Addr())
 	s.redisURL = "redis://" + s.wire.Addr()
 	return s.begin()
 }
 
 // startAt has the nodes sign in to Redis as a user with the password "hush", if one is named.
-func startAt(t *testing.T, address, lines string, options devstack.RedisOptions, user string) *site {
+func startAt(t *testing.T, address, lines string, options stack.RedisOptions, user string) *site {
 	t.Helper()
 	s := prepare(t, address, lines, options)
 	if user != "" {
@@ -79,16 +79,16 @@ func startAt(t *testing.T, address, lines string, options devstack.RedisOptions,
 }
 
 // prepare starts all but the nodes.
-func prepare(t *testing.T, address, lines string, options devstack.RedisOptions) *site {
+func prepare(t *testing.T, address, lines string, options stack.RedisOptions) *site {
 	t.Helper()
-	s := &site{t: t, address: address, lines: lines, redis: devstack.RedisForTest(t, options)}
+	s := &site{t: t, address: address, lines: lines, redis: stack.RedisForTest(t, options)}
 	s.redisURL = s.redis.URL()
-	idp, err := devidp.Start(t.Context(), "127.0.0.1:0", devidp.Config{}, nil)
+	op, err := idp.Start(t.Context(), "127.0.0.1:0", idp.Config{}, nil)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = idp.Close() })
-	s.idp = idp
+	t.Cleanup(func() { _ = op.Close() })
+	s.op = op
 	s.upstream, s.up = upstream.Start(t, "app")
-	s.binary = devstack.BuildGatehouse(t, false)
+	s.binary = stack.BuildGatehouse(t, false)
 	s.client = &http.Client{
 		Timeout:       30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -120,7 +120,7 @@ const settling = 5500 * time.Millisecond
 // addNode starts one more node, as far as it gets: Redis may be away.
 func (s *site) addNode() int {
 	s.t.Helper()
-	port := devstack.PortForTest(s.t)
+	port := stack.PortForTest(s.t)
 	i := len(s.nodes)
 	url := fmt.Sprintf("%s:%d", s.address, port.Number)
 	s.mu.Lock()
@@ -130,8 +130,8 @@ func (s *site) addNode() int {
 	for i, url := range s.urls {
 		callbacks[i] = url + "/_auth/callback/dev"
 	}
-	require.NoError(s.t, s.idp.SetClient(devidp.Client{ID: "app", Secret: "hush", RedirectURIs: callbacks}))
-	s.nodes = append(s.nodes, devstack.GatewayForTest(s.t, devstack.GatewayOptions{
+	require.NoError(s.t, s.op.SetClient(idp.Client{ID: "app", Secret: "hush", RedirectURIs: callbacks}))
+	s.nodes = append(s.nodes, stack.GatewayForTest(s.t, stack.GatewayOptions{
 		Name: fmt.Sprintf("node %d", i+1), Binary: s.binary, Caddyfile: s.caddyfile(url),
 		Listen: []string{port.Addr()}, Health: url + "/health",
 	}))
@@ -166,7 +166,7 @@ func (s *site) caddyfile(url string) string {
 	}
 	reverse_proxy %s
 }
-`, s.redisURL, url, s.idp.Issuer(), strings.ReplaceAll(strings.TrimSpace(s.lines), "\n", "\n\t\t"), s.up)
+`, s.redisURL, url, s.op.Issuer(), strings.ReplaceAll(strings.TrimSpace(s.lines), "\n", "\n\t\t"), s.up)
 }
 
 // metric is the sum of a node's series that begin with the name.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 // person is somebody of the demo at a browser. Cookies ignore ports, so both nodes are one host to it.
@@ -59,7 +59,7 @@ func (p *person) signIn(node int) {
 		require.Equal(p.t, http.StatusFound, a.status, a.body)
 		to, err := url.Parse(a.header.Get("Location"))
 		require.NoError(p.t, err)
-		back, err := devidp.NewBrowser(nil).SignIn(p.t.Context(), to.String(), to.Query().Get("redirect_uri"), p.name)
+		back, err := idp.NewBrowser(nil).SignIn(p.t.Context(), to.String(), to.Query().Get("redirect_uri"), p.name)
 		require.NoError(p.t, err)
 		a = p.visit(back.String())
 		if a.status == http.StatusServiceUnavailable {

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // patience is what a request may take on a busy machine. That limits and sessions wait no longer for Redis than they
@@ -20,7 +20,7 @@ const patience = 10 * time.Second
 // Somebody signs in at one node and works at the other; Redis dies under it, and the work goes on: nobody is signed
 // out, limits hold at each node's share, what was deleted comes back. Then Redis returns, and all is as it was.
 func TestStory(t *testing.T) {
-	redis := devstack.RedisForTest(t, devstack.RedisOptions{AppendOnly: true})
+	redis := stack.RedisForTest(t, stack.RedisOptions{AppendOnly: true})
 	s := start(t, 2, redis)
 	adam := s.person("adam", "203.0.113.1")
 	adam.signIn(0)
@@ -90,7 +90,7 @@ func (s *system) oneRequestID(id, deletion string) {
 	require.Eventually(s.t, func() bool { return strings.Contains(s.backend.Log(), id) }, 10*time.Second, 10*time.Millisecond)
 
 	ctx := context.WithoutCancel(s.t.Context())
-	db, err := pgx.Connect(ctx, s.base.DSN(devstack.OwnerLogin))
+	db, err := pgx.Connect(ctx, s.base.DSN(stack.OwnerLogin))
 	require.NoError(s.t, err)
 	defer db.Close(ctx)
 	var rows, ours int

@@ -16,52 +16,52 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate/migratetest"
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // system is all of it.
 type system struct {
 	t       *testing.T
-	redis   *devstack.Redis // nil where there is none
-	base    devstack.Database
-	backend *devstack.Backend
-	nodes   []*devstack.Gateway
+	redis   *stack.Redis // nil where there is none
+	base    stack.Database
+	backend *stack.Backend
+	nodes   []*stack.Gateway
 	urls    []string
 	client  *http.Client // nobody's
 }
 
 // start runs the system with the demo's data, and with so many nodes.
-func start(t *testing.T, nodes int, redis *devstack.Redis) *system {
+func start(t *testing.T, nodes int, redis *stack.Redis) *system {
 	t.Helper()
 	s := &system{t: t, redis: redis, base: migratetest.New(t)}
-	require.NoError(t, devstack.AdministerBackend(t.Context(), devstack.BuildBackend(t, false),
-		s.base.DSN(devstack.OwnerLogin), filepath.Join(t.TempDir(), "seed.log"), "seed"))
+	require.NoError(t, stack.AdministerBackend(t.Context(), stack.BuildBackend(t, false),
+		s.base.DSN(stack.OwnerLogin), filepath.Join(t.TempDir(), "seed.log"), "seed"))
 
-	idp, err := devidp.Start(t.Context(), "127.0.0.1:0", devidp.Config{}, nil)
+	op, err := idp.Start(t.Context(), "127.0.0.1:0", idp.Config{}, nil)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = idp.Close() })
-	client := devidp.Client{ID: "app", Secret: "hush"}
-	ports := make([]*devstack.Port, nodes)
+	t.Cleanup(func() { _ = op.Close() })
+	client := idp.Client{ID: "app", Secret: "hush"}
+	ports := make([]*stack.Port, nodes)
 	for i := range ports {
-		ports[i] = devstack.PortForTest(t)
+		ports[i] = stack.PortForTest(t)
 		s.urls = append(s.urls, fmt.Sprintf("https://localhost:%d", ports[i].Number))
 		client.RedirectURIs = append(client.RedirectURIs, s.urls[i]+"/_auth/callback/main")
 		client.PostLogoutRedirectURIs = append(client.PostLogoutRedirectURIs, s.urls[i]+"/")
 	}
-	require.NoError(t, idp.SetClient(client))
+	require.NoError(t, op.SetClient(client))
 
 	// The first node makes the certificates and the keys; the other finds them there, and the backend in a copy.
 	storage, keys := t.TempDir(), filepath.Join(t.TempDir(), "keys.json")
-	s.backend = devstack.BackendForTest(t, devstack.BackendOptions{
-		DatabaseURL: s.base.DSN(devstack.AppLogin), KeySet: keys, Env: []string{"BACKEND_SIGN_OUT_ORIGINS=" + idp.Issuer()},
+	s.backend = stack.BackendForTest(t, stack.BackendOptions{
+		DatabaseURL: s.base.DSN(stack.AppLogin), KeySet: keys, Env: []string{"BACKEND_SIGN_OUT_ORIGINS=" + op.Issuer()},
 	})
-	root, err := devstack.ModuleRoot()
+	root, err := stack.ModuleRoot()
 	require.NoError(t, err)
 	env := []string{
 		"GATEHOUSE_UPSTREAM=" + s.backend.Addr(), "GATEHOUSE_STORAGE=storage file_system " + storage,
 		"GATEHOUSE_SIGN_IN=on", "GATEHOUSE_SECRET=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
-		"OIDC_ISSUER=" + idp.Issuer(), "OIDC_CLIENT_ID=app", "OIDC_CLIENT_SECRET=hush",
+		"OIDC_ISSUER=" + op.Issuer(), "OIDC_CLIENT_ID=app", "OIDC_CLIENT_SECRET=hush",
 		// The test plays a load balancer, and so any number of clients.
 		"GATEHOUSE_TRUSTED_PROXIES=127.0.0.1 ::1",
 	}
@@ -69,7 +69,7 @@ func start(t *testing.T, nodes int, redis *devstack.Redis) *system {
 		env = append(env, "REDIS_URL="+redis.URL())
 	}
 	for i, url := range s.urls {
-		s.nodes = append(s.nodes, devstack.GatewayForTest(t, devstack.GatewayOptions{
+		s.nodes = append(s.nodes, stack.GatewayForTest(t, stack.GatewayOptions{
 			Name: fmt.Sprintf("node %d", i+1), CaddyfilePath: filepath.Join(root, "Caddyfile"),
 			Listen: []string{net.JoinHostPort("localhost", fmt.Sprint(ports[i].Number))}, Health: url + "/health",
 			Env: append([]string{"GATEHOUSE_SITE=" + url}, env...),

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-proxy/gatehouse/backend/migrate"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 const template = "gatehouse_migrated"
@@ -18,17 +18,17 @@ const template = "gatehouse_migrated"
 func Database(tb testing.TB) (app, admin string) {
 	tb.Helper()
 	d := New(tb)
-	return d.DSN(devstack.AppLogin), d.DSN(devstack.OwnerLogin)
+	return d.DSN(stack.AppLogin), d.DSN(stack.OwnerLogin)
 }
 
-// New is Database with all that devstack knows of it: the DSN of the jobs' login, SQL as the superuser, its server.
-func New(tb testing.TB) devstack.Database {
+// New is Database with all that package stack knows of it: the DSN of the jobs' login, SQL as the superuser, its server.
+func New(tb testing.TB) stack.Database {
 	tb.Helper()
-	return On(tb, devstack.PostgresForTest(tb))
+	return On(tb, stack.PostgresForTest(tb))
 }
 
 // On makes the database on a server of the test's own, which it may kill or pause.
-func On(tb testing.TB, pg *devstack.Postgres) devstack.Database {
+func On(tb testing.TB, pg *stack.Postgres) stack.Database {
 	tb.Helper()
 	if err := pg.Template(tb.Context(), template, build); err != nil {
 		tb.Fatal(err)
@@ -36,8 +36,8 @@ func On(tb testing.TB, pg *devstack.Postgres) devstack.Database {
 	return pg.CreateDatabase(tb, template)
 }
 
-func build(ctx context.Context, d devstack.Database) error {
-	m, err := migrate.Open(ctx, d.DSN(devstack.OwnerLogin), migrate.Options{})
+func build(ctx context.Context, d stack.Database) error {
+	m, err := migrate.Open(ctx, d.DSN(stack.OwnerLogin), migrate.Options{})
 	if err != nil {
 		return err
 	}

@@ -13,33 +13,33 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 func TestLink_signsIn(t *testing.T) {
 	t.Parallel()
-	certificates := func(t *testing.T) *devstack.TLSFiles {
+	certificates := func(t *testing.T) *stack.TLSFiles {
 		t.Helper()
-		files, err := devstack.MakeTLSFiles(t.TempDir())
+		files, err := stack.MakeTLSFiles(t.TempDir())
 		require.NoError(t, err)
 		return files
 	}
 	tests := []struct {
 		name  string
-		serve func(t *testing.T) devstack.RedisOptions
-		by    func(t *testing.T, o *Options, r *devstack.Redis)
+		serve func(t *testing.T) stack.RedisOptions
+		by    func(t *testing.T, o *Options, r *stack.Redis)
 	}{
 		{
 			name:  "by password",
-			serve: func(*testing.T) devstack.RedisOptions { return devstack.RedisOptions{Password: "s3cret"} },
-			by:    func(_ *testing.T, o *Options, _ *devstack.Redis) { o.Password = "s3cret" },
+			serve: func(*testing.T) stack.RedisOptions { return stack.RedisOptions{Password: "s3cret"} },
+			by:    func(_ *testing.T, o *Options, _ *stack.Redis) { o.Password = "s3cret" },
 		},
 		{
 			name: "as an ACL user, by a password from a file, into another database",
-			serve: func(*testing.T) devstack.RedisOptions {
-				return devstack.RedisOptions{ACL: []string{"user default off", "user gate on >s3cret ~gh:* -@all +@read +@write +@scripting +@connection +time -@dangerous +info"}}
+			serve: func(*testing.T) stack.RedisOptions {
+				return stack.RedisOptions{ACL: []string{"user default off", "user gate on >s3cret ~gh:* -@all +@read +@write +@scripting +@connection +time -@dangerous +info"}}
 			},
-			by: func(t *testing.T, o *Options, _ *devstack.Redis) {
+			by: func(t *testing.T, o *Options, _ *stack.Redis) {
 				t.Helper()
 				o.Username, o.PasswordFile, o.DB = "gate", filepath.Join(t.TempDir(), "password"), 3
 				require.NoError(t, os.WriteFile(o.PasswordFile, []byte("s3cret\r\n"), 0o600))
@@ -47,24 +47,24 @@ func TestLink_signsIn(t *testing.T) {
 		},
 		{
 			name:  "over a unix socket",
-			serve: func(*testing.T) devstack.RedisOptions { return devstack.RedisOptions{UnixSocket: true} },
-			by:    func(_ *testing.T, o *Options, r *devstack.Redis) { o.Addresses = []string{r.SocketPath()} },
+			serve: func(*testing.T) stack.RedisOptions { return stack.RedisOptions{UnixSocket: true} },
+			by:    func(_ *testing.T, o *Options, r *stack.Redis) { o.Addresses = []string{r.SocketPath()} },
 		},
 		{
 			name: "over TLS, with a certificate",
-			serve: func(t *testing.T) devstack.RedisOptions {
+			serve: func(t *testing.T) stack.RedisOptions {
 				t.Helper()
-				return devstack.RedisOptions{TLS: certificates(t), RequireClientCert: true}
+				return stack.RedisOptions{TLS: certificates(t), RequireClientCert: true}
 			},
-			by: func(_ *testing.T, o *Options, r *devstack.Redis) { o.TLS = r.TLSConfig() },
+			by: func(_ *testing.T, o *Options, r *stack.Redis) { o.TLS = r.TLSConfig() },
 		},
 		{
 			name: "over TLS, by the name in the address",
-			serve: func(t *testing.T) devstack.RedisOptions {
+			serve: func(t *testing.T) stack.RedisOptions {
 				t.Helper()
-				return devstack.RedisOptions{TLS: certificates(t)}
+				return stack.RedisOptions{TLS: certificates(t)}
 			},
-			by: func(_ *testing.T, o *Options, r *devstack.Redis) {
+			by: func(_ *testing.T, o *Options, r *stack.Redis) {
 				o.TLS = r.TLSConfig()
 				o.TLS.ServerName = ""
 			},
@@ -73,7 +73,7 @@ func TestLink_signsIn(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := devstack.RedisForTest(t, tt.serve(t))
+			r := stack.RedisForTest(t, tt.serve(t))
 			opts := optionsFor(r)
 			tt.by(t, &opts, r)
 			l, j, at := healthy(t, opts, Settings{})
@@ -93,21 +93,21 @@ func TestLink_isRefused(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
-		serve devstack.RedisOptions
+		serve stack.RedisOptions
 		by    func(*Options)
 		want  string
 		mend  []string
 	}{
 		{
-			name: "wrong password", serve: devstack.RedisOptions{Password: "s3cret"},
+			name: "wrong password", serve: stack.RedisOptions{Password: "s3cret"},
 			by: func(o *Options) { o.Password = "wrong" }, want: "WRONGPASS",
 		},
 		{
-			name: "no password", serve: devstack.RedisOptions{Password: "s3cret"},
+			name: "no password", serve: stack.RedisOptions{Password: "s3cret"},
 			by: func(*Options) {}, want: "NOAUTH",
 		},
 		{
-			name: "no rights on our keys", serve: devstack.RedisOptions{ACL: []string{"user gate on >s3cret ~other:* +@all"}},
+			name: "no rights on our keys", serve: stack.RedisOptions{ACL: []string{"user gate on >s3cret ~other:* +@all"}},
 			by: func(o *Options) { o.Username, o.Password = "gate", "s3cret" }, want: "NOPERM",
 			mend: []string{"ACL", "SETUSER", "gate", "~gh:*"},
 		},
@@ -118,7 +118,7 @@ func TestLink_isRefused(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := devstack.RedisForTest(t, tt.serve)
+			r := stack.RedisForTest(t, tt.serve)
 			opts := optionsFor(r)
 			tt.by(&opts)
 			l, j := openFor(t, opts, Settings{})
@@ -140,7 +140,7 @@ func TestLink_isRefusedItsScripts(t *testing.T) {
 	for _, right := range []string{"time", "evalsha", "@scripting"} {
 		t.Run(right, func(t *testing.T) {
 			t.Parallel()
-			r := devstack.RedisForTest(t, devstack.RedisOptions{ACL: []string{"user gate on >s3cret ~gh:* +@all -" + right}})
+			r := stack.RedisForTest(t, stack.RedisOptions{ACL: []string{"user gate on >s3cret ~gh:* +@all -" + right}})
 			opts := optionsFor(r)
 			opts.Username, opts.Password = "gate", "s3cret"
 			l, j := openFor(t, opts, Settings{})
@@ -178,7 +178,7 @@ func TestLink_isRefusedItsScripts(t *testing.T) {
 // A script that always fails harms no other call, and yet somebody must know.
 func TestLink_warnsOfAScriptThatFails(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, j, at := healthy(t, optionsFor(r), Settings{})
 	fails := Call{Script: NewScript(`return redis.call('GET')`), Keys: []string{"gh:{test}:k"}}
 	for range 20 {
@@ -202,7 +202,7 @@ func TestLink_warnsOfAScriptThatFails(t *testing.T) {
 
 func TestLink_readsARotatedPassword(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{Password: "old", ACL: []string{"user gate on >old ~* +@all"}})
+	r := stack.RedisForTest(t, stack.RedisOptions{Password: "old", ACL: []string{"user gate on >old ~* +@all"}})
 	opts := optionsFor(r)
 	opts.Username, opts.PasswordFile = "gate", filepath.Join(t.TempDir(), "password")
 	require.NoError(t, os.WriteFile(opts.PasswordFile, []byte("old"), 0o600))
@@ -224,7 +224,7 @@ func TestLink_readsARotatedPassword(t *testing.T) {
 
 func TestLink_worksWithoutTheRightToReadInfo(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{ACL: []string{
+	r := stack.RedisForTest(t, stack.RedisOptions{ACL: []string{
 		"user gate on >s3cret ~gh:{test}:* -@all +@connection +@scripting +get +set",
 	}})
 	opts := optionsFor(r)
@@ -247,9 +247,9 @@ func TestLink_worksWithoutTheRightToReadInfo(t *testing.T) {
 
 func TestLink_refusesAStrangersCertificate(t *testing.T) {
 	t.Parallel()
-	files, err := devstack.MakeTLSFiles(t.TempDir())
+	files, err := stack.MakeTLSFiles(t.TempDir())
 	require.NoError(t, err)
-	r := devstack.RedisForTest(t, devstack.RedisOptions{TLS: files})
+	r := stack.RedisForTest(t, stack.RedisOptions{TLS: files})
 	opts := optionsFor(r)
 	opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	_, j := openFor(t, opts, Settings{})
@@ -260,7 +260,7 @@ func TestLink_refusesAStrangersCertificate(t *testing.T) {
 
 func TestLink_plainToTLSAndBackIsToldAsAnError(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	opts := optionsFor(r)
 	opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	_, j := openFor(t, opts, Settings{})

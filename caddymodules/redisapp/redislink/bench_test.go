@@ -10,7 +10,7 @@ import (
 	"github.com/redis/rueidis"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // BenchmarkEval compares a call over a link with the same call over a client as rueidis makes it by default. The
@@ -18,7 +18,7 @@ import (
 //
 //	go test -run - -bench Eval -cpu 2 -benchmem ./caddymodules/redisapp/redislink
 func BenchmarkEval(b *testing.B) {
-	r := devstack.RedisForTest(b, devstack.RedisOptions{UnixSocket: true})
+	r := stack.RedisForTest(b, stack.RedisOptions{UnixSocket: true})
 	keys, args := []string{"gh:{bench}:k"}, []string{"1", "2"}
 	script := NewScript(`return {1, 2, 3}`)
 	lua := rueidis.NewLuaScript(script.source)

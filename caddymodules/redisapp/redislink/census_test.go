@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // memory is a Memory in memory.
@@ -42,7 +42,7 @@ type member struct {
 	census *Census
 }
 
-func join(t *testing.T, r *devstack.Redis, id string, s CensusSettings) member {
+func join(t *testing.T, r *stack.Redis, id string, s CensusSettings) member {
 	t.Helper()
 	opts := optionsFor(r)
 	opts.NodeID = id
@@ -66,7 +66,7 @@ func awaitShare(t *testing.T, c *Census, nodes, rank int) {
 
 func TestCensus(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{AppendOnly: true})
+	r := stack.RedisForTest(t, stack.RedisOptions{AppendOnly: true})
 	var kept memory
 	a := join(t, r, "a", CensusSettings{Memory: &kept})
 	b := join(t, r, "b", CensusSettings{})
@@ -152,7 +152,7 @@ func TestCensus_startsOnWhatItRemembers(t *testing.T) {
 
 func TestCensus_fixedNumberKeepsTheRank(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	join(t, r, "a", CensusSettings{})
 	b := join(t, r, "b", CensusSettings{Fixed: 5})
 	awaitShare(t, b.census, 5, 1)
@@ -162,7 +162,7 @@ func TestCensus_fixedNumberKeepsTheRank(t *testing.T) {
 
 func TestCensus_namespacesAreCountedApart(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	a := join(t, r, "a", CensusSettings{})
 	opts := optionsFor(r)
 	opts.Namespace, opts.NodeID = "other", "b"
@@ -182,7 +182,7 @@ func TestCensus_nobodyIsANodeAlone(t *testing.T) {
 
 func TestHeartbeat_prunesTheForgotten(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	for i, age := range []time.Duration{0, 4 * time.Second, 6 * time.Second, 59 * time.Minute, 61 * time.Minute} {
 		at := time.Now().Add(-age).UnixMilli()
 		_, err := r.CLI("ZADD", "gh:{test}:nodes", fmt.Sprint(at), fmt.Sprint("node-", i))

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // patience is how long a test waits for what must come in the end. It bounds failures, it measures nothing.
@@ -103,7 +103,7 @@ func (j *journal) count(r Result) int {
 }
 
 // optionsFor lead to the server, as a node of its own.
-func optionsFor(r *devstack.Redis) Options {
+func optionsFor(r *stack.Redis) Options {
 	return Options{Addresses: []string{r.Addr()}, Namespace: "test", NodeID: "node-1"}
 }
 
@@ -140,7 +140,7 @@ func evalEcho(ctx context.Context, l *Link, arg string) (string, error) {
 }
 
 func TestLink_eval(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, j, _ := healthy(t, optionsFor(r), Settings{})
 
 	got, err := evalEcho(t.Context(), l, "hello")
@@ -158,7 +158,7 @@ func TestLink_eval(t *testing.T) {
 }
 
 func TestLink_scriptFlushIsNoFailure(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, _, _ := healthy(t, optionsFor(r), Settings{})
 	for i := range 50 {
 		_, err := r.CLI("SCRIPT", "FLUSH")
@@ -172,7 +172,7 @@ func TestLink_scriptFlushIsNoFailure(t *testing.T) {
 
 func TestLink_preloadsIntoEveryConnection(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, j := openFor(t, optionsFor(r), Settings{})
 	l.Preload(echo)
 	_, at := j.awaitState(t, 0, StateClosed)
@@ -199,7 +199,7 @@ func TestLink_preloadsIntoEveryConnection(t *testing.T) {
 }
 
 func TestLink_pipelineKeepsTheOrder(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, _, _ := healthy(t, optionsFor(r), Settings{})
 	push := NewScript(`return redis.call('RPUSH', KEYS[1], ARGV[1])`)
 	other := NewScript(`return redis.call('RPUSH', KEYS[1], 'other' .. ARGV[1])`)
@@ -233,7 +233,7 @@ func TestLink_pipelineKeepsTheOrder(t *testing.T) {
 }
 
 func TestLink_do(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, _, _ := healthy(t, optionsFor(r), Settings{})
 	set := func(b rueidis.Builder) rueidis.Completed { return b.Set().Key("k").Value("v").Build() }
 	get := func(b rueidis.Builder) rueidis.Completed { return b.Get().Key("k").Build() }
@@ -246,7 +246,7 @@ func TestLink_do(t *testing.T) {
 }
 
 func TestLink_doCache(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, _, _ := healthy(t, optionsFor(r), Settings{CacheBytes: 1 << 20})
 	get := func(b rueidis.Builder) rueidis.Cacheable { return b.Get().Key("k").Cache() }
 	_, err := r.CLI("SET", "k", "one")
@@ -266,7 +266,7 @@ func TestLink_doCache(t *testing.T) {
 }
 
 func TestLink_givesACallWithoutDeadlineOne(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, _, _ := healthy(t, optionsFor(r), Settings{OpTimeout: 50 * time.Millisecond})
 	require.NoError(t, r.Pause())
 	t.Cleanup(func() { _ = r.Resume() })
@@ -277,7 +277,7 @@ func TestLink_givesACallWithoutDeadlineOne(t *testing.T) {
 }
 
 func TestLink_sendsNothingForACallerThatHasGone(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, j, _ := healthy(t, optionsFor(r), Settings{})
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -297,7 +297,7 @@ func TestLink_sendsNothingForACallerThatHasGone(t *testing.T) {
 
 func TestLink_subscribersHearInOrderUntilTheyCancel(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, j, at := healthy(t, optionsFor(r), Settings{})
 	var mu sync.Mutex
 	var heard []State
@@ -319,9 +319,9 @@ func TestLink_subscribersHearInOrderUntilTheyCancel(t *testing.T) {
 }
 
 func TestLink_closeLeavesNoGoroutines(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
-	down := devstack.PortForTest(t).Addr()
-	hung := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
+	down := stack.PortForTest(t).Addr()
+	hung := stack.RedisForTest(t, stack.RedisOptions{})
 	require.NoError(t, hung.Pause())
 	t.Cleanup(func() { _ = hung.Resume() })
 	for i := range 3 {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // margin is what a busy machine may add to a deadline. A caller that is held by a hung Redis waits for ever, or
@@ -63,7 +63,7 @@ func (h *hammer) check(t *testing.T, deadline time.Duration) {
 }
 
 func TestLink_hungRedisHoldsNobody(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	const deadline = 250 * time.Millisecond
 	l, j, at := healthy(t, optionsFor(r), Settings{OpTimeout: deadline})
 	var h hammer
@@ -95,7 +95,7 @@ func TestLink_hungRedisHoldsNobody(t *testing.T) {
 
 func TestLink_hungRedisWithoutTrafficIsNoticed(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, j, at := healthy(t, optionsFor(r), Settings{OpTimeout: 100 * time.Millisecond})
 	require.NoError(t, r.Pause())
 	change, at := j.awaitState(t, at, StateOpen)
@@ -109,7 +109,7 @@ func TestLink_hungRedisWithoutTrafficIsNoticed(t *testing.T) {
 }
 
 func TestLink_killedRedisOpensAtOnce(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	const deadline = 2 * time.Second
 	l, j, at := healthy(t, optionsFor(r), Settings{OpTimeout: deadline})
 	var h hammer
@@ -126,7 +126,7 @@ func TestLink_killedRedisOpensAtOnce(t *testing.T) {
 }
 
 func TestLink_callsInFlightEndWithTheConnection(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, _, _ := healthy(t, optionsFor(r), Settings{OpTimeout: 5 * time.Second})
 	require.NoError(t, r.Pause())
 	errs := make(chan error, 10)
@@ -150,7 +150,7 @@ func TestLink_callsInFlightEndWithTheConnection(t *testing.T) {
 
 func TestLink_startsWithRedisDown(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	require.NoError(t, r.Kill())
 	began := time.Now()
 	l, j := openFor(t, optionsFor(r), Settings{})
@@ -173,7 +173,7 @@ func TestLink_startsWithRedisDown(t *testing.T) {
 
 func TestLink_fullServerIsHeldBackUntilItTakesWrites(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, j, at := healthy(t, optionsFor(r), Settings{OpTimeout: 100 * time.Millisecond})
 	write := NewScript(`return redis.call('SET', KEYS[1], ARGV[1], 'PX', 60000)`)
 	_, err := r.CLI("CONFIG", "SET", "maxmemory", "1", "maxmemory-policy", "noeviction")
@@ -196,7 +196,7 @@ func TestLink_fullServerIsHeldBackUntilItTakesWrites(t *testing.T) {
 
 func TestLink_readOnlyServerIsHeldBack(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, j, at := healthy(t, optionsFor(r), Settings{OpTimeout: 100 * time.Millisecond})
 	_, err := r.CLI("CONFIG", "SET", "replica-serve-stale-data", "yes")
 	require.NoError(t, err)
@@ -213,7 +213,7 @@ func TestLink_readOnlyServerIsHeldBack(t *testing.T) {
 }
 
 func TestLink_callersThatGoAwayAreNoFailure(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, j, at := healthy(t, optionsFor(r), Settings{OpTimeout: 5 * time.Second})
 	require.NoError(t, r.Pause())
 	for range 30 {
@@ -239,7 +239,7 @@ func TestLink_callersThatGoAwayAreNoFailure(t *testing.T) {
 }
 
 func TestLink_refusesTheCallThatIsOneTooMany(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, j, _ := healthy(t, optionsFor(r), Settings{OpTimeout: patience})
 	require.NoError(t, r.Pause())
 	t.Cleanup(func() { _ = r.Resume() })
@@ -268,7 +268,7 @@ func TestLink_refusesTheCallThatIsOneTooMany(t *testing.T) {
 // A hung Redis and short deadlines: rueidis keeps the abandoned calls in its ring, and whoever found that full
 // would wait without a deadline.
 func TestLink_abandonedCallsDoNotFillTheRing(t *testing.T) {
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, _, _ := healthy(t, optionsFor(r), Settings{OpTimeout: 20 * time.Second})
 	l.breaker.setGroup(time.Hour) // the breaker shall not save us here
 	require.NoError(t, r.Pause())

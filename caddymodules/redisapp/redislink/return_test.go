@@ -7,11 +7,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // awaitBeat waits until a healthy link has written a beat, which is what Kept goes by.
-func awaitBeat(t *testing.T, r *devstack.Redis) {
+func awaitBeat(t *testing.T, r *stack.Redis) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		got, err := r.CLI("GET", "gh:{test}:beat:limits:node-1")
@@ -23,13 +23,13 @@ func TestArrival(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name          string
-		opts          devstack.RedisOptions
-		fail          func(t *testing.T, r *devstack.Redis)
+		opts          stack.RedisOptions
+		fail          func(t *testing.T, r *stack.Redis)
 		sameRun, kept bool
 	}{
 		{
 			name: "the connection was cut",
-			fail: func(t *testing.T, r *devstack.Redis) {
+			fail: func(t *testing.T, r *stack.Redis) {
 				t.Helper()
 				_, err := r.CLI("CLIENT", "KILL", "TYPE", "normal")
 				require.NoError(t, err)
@@ -38,8 +38,8 @@ func TestArrival(t *testing.T) {
 		},
 		{
 			name: "restarted with everything",
-			opts: devstack.RedisOptions{AppendOnly: true},
-			fail: func(t *testing.T, r *devstack.Redis) {
+			opts: stack.RedisOptions{AppendOnly: true},
+			fail: func(t *testing.T, r *stack.Redis) {
 				t.Helper()
 				require.NoError(t, r.Kill())
 				require.NoError(t, r.Restart(t.Context()))
@@ -48,7 +48,7 @@ func TestArrival(t *testing.T) {
 		},
 		{
 			name: "restarted empty",
-			fail: func(t *testing.T, r *devstack.Redis) {
+			fail: func(t *testing.T, r *stack.Redis) {
 				t.Helper()
 				require.NoError(t, r.Kill())
 				require.NoError(t, r.Restart(t.Context()))
@@ -59,7 +59,7 @@ func TestArrival(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := devstack.RedisForTest(t, tt.opts)
+			r := stack.RedisForTest(t, tt.opts)
 			_, j, at := healthy(t, optionsFor(r), Settings{})
 			first := j.changes[at-1]
 			require.NotEmpty(t, first.Arrival.RunID)
@@ -79,7 +79,7 @@ func TestArrival(t *testing.T) {
 // An old dump: the key is there, but what was acknowledged after the dump is gone.
 func TestArrival_olderDataIsNotKept(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	_, j, at := healthy(t, optionsFor(r), Settings{})
 	awaitBeat(t, r)
 	_, err := r.CLI("SAVE")
@@ -99,7 +99,7 @@ func TestArrival_olderDataIsNotKept(t *testing.T) {
 
 func TestLink_flushIsToldWhileTheConnectionHolds(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	l, j, _ := healthy(t, optionsFor(r), Settings{})
 	awaitBeat(t, r)
 	require.NoError(t, r.Flush())
@@ -109,7 +109,7 @@ func TestLink_flushIsToldWhileTheConnectionHolds(t *testing.T) {
 
 func TestLink_flushBeforeTheReturnIsNotKept(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{})
+	r := stack.RedisForTest(t, stack.RedisOptions{})
 	_, j, at := healthy(t, optionsFor(r), Settings{})
 	awaitBeat(t, r)
 	require.NoError(t, r.Flush())
@@ -125,7 +125,7 @@ func TestLink_flushBeforeTheReturnIsNotKept(t *testing.T) {
 
 func TestLink_evictingPolicyIsToldOnce(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{Config: []string{"maxmemory 64mb", "maxmemory-policy volatile-lru"}})
+	r := stack.RedisForTest(t, stack.RedisOptions{Config: []string{"maxmemory 64mb", "maxmemory-policy volatile-lru"}})
 	_, j, at := healthy(t, optionsFor(r), Settings{})
 	assert.Equal(t, "volatile-lru", j.awaitWarning(t, Evicting).Detail)
 	_, err := r.CLI("CLIENT", "KILL", "TYPE", "normal")
@@ -137,7 +137,7 @@ func TestLink_evictingPolicyIsToldOnce(t *testing.T) {
 
 func TestLink_policyWithoutALimitIsNoDanger(t *testing.T) {
 	t.Parallel()
-	r := devstack.RedisForTest(t, devstack.RedisOptions{Config: []string{"maxmemory-policy allkeys-lru"}})
+	r := stack.RedisForTest(t, stack.RedisOptions{Config: []string{"maxmemory-policy allkeys-lru"}})
 	_, j, _ := healthy(t, optionsFor(r), Settings{})
 	assert.Empty(t, j.warnings)
 }

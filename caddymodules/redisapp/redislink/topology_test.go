@@ -15,15 +15,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // startSentinel watches the primary as "main", and fails over by itself after half a second of silence.
-func startSentinel(t *testing.T, primary string, extra ...string) (addr string, p *devstack.Process) {
+func startSentinel(t *testing.T, primary string, extra ...string) (addr string, p *stack.Process) {
 	t.Helper()
-	server, err := devstack.RedisServer()
+	server, err := stack.RedisServer()
 	require.NoError(t, err)
-	port := devstack.PortForTest(t)
+	port := stack.PortForTest(t)
 	host, primaryPort, err := net.SplitHostPort(primary)
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -37,7 +37,7 @@ func startSentinel(t *testing.T, primary string, extra ...string) (addr string, 
 	require.NoError(t, os.WriteFile(conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	p, err = devstack.Start(ctx, devstack.Spec{
+	p, err = stack.Start(ctx, stack.Spec{
 		Name: "sentinel", Path: server, Args: []string{conf, "--sentinel"}, Dir: dir, Log: filepath.Join(dir, "log"),
 		Ready: func(ctx context.Context) error {
 			c, err := new(net.Dialer).DialContext(ctx, "tcp", port.Addr())
@@ -58,13 +58,13 @@ func startSentinel(t *testing.T, primary string, extra ...string) (addr string, 
 }
 
 func TestSentinel_followsThePrimary(t *testing.T) {
-	primary := devstack.RedisForTest(t, devstack.RedisOptions{Name: "primary"})
-	replica := devstack.RedisForTest(t, devstack.RedisOptions{Name: "replica", ReplicaOf: primary})
+	primary := stack.RedisForTest(t, stack.RedisOptions{Name: "primary"})
+	replica := stack.RedisForTest(t, stack.RedisOptions{Name: "replica", ReplicaOf: primary})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	require.NoError(t, replica.WaitReplicated(ctx))
 	addr, sentinel := startSentinel(t, primary.Addr())
-	deaf := devstack.PortForTest(t).Addr()
+	deaf := stack.PortForTest(t).Addr()
 
 	opts := Options{Addresses: []string{deaf, addr}, Sentinel: "main", Namespace: "test", NodeID: "node-1"}
 	l, j, at := healthy(t, opts, Settings{})
@@ -94,8 +94,8 @@ func TestSentinel_followsThePrimary(t *testing.T) {
 
 func TestSentinel_leavesAPrimaryThatIsNoneAnyMore(t *testing.T) {
 	t.Parallel()
-	one := devstack.RedisForTest(t, devstack.RedisOptions{Name: "one"})
-	two := devstack.RedisForTest(t, devstack.RedisOptions{Name: "two"})
+	one := stack.RedisForTest(t, stack.RedisOptions{Name: "one"})
+	two := stack.RedisForTest(t, stack.RedisOptions{Name: "two"})
 	addr, _ := startSentinel(t, one.Addr())
 	l, j, at := healthy(t, Options{Addresses: []string{addr}, Sentinel: "main", NodeID: "n"}, Settings{})
 
@@ -120,14 +120,14 @@ func TestSentinel_leavesAPrimaryThatIsNoneAnyMore(t *testing.T) {
 
 func TestSentinel_signsInWhereAsked(t *testing.T) {
 	t.Parallel()
-	primary := devstack.RedisForTest(t, devstack.RedisOptions{Password: "s3cret"})
+	primary := stack.RedisForTest(t, stack.RedisOptions{Password: "s3cret"})
 	addr, _ := startSentinel(t, primary.Addr(), "sentinel auth-pass main s3cret", "requirepass s3cret")
 	healthy(t, Options{Addresses: []string{addr}, Sentinel: "main", Password: "s3cret", NodeID: "n"}, Settings{})
 }
 
 func TestSentinel_tellsWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	primary := devstack.RedisForTest(t, devstack.RedisOptions{})
+	primary := stack.RedisForTest(t, stack.RedisOptions{})
 	addr, _ := startSentinel(t, primary.Addr())
 	_, j := openFor(t, Options{Addresses: []string{addr}, Sentinel: "other", NodeID: "n"}, Settings{})
 	change, _ := j.awaitState(t, 0, StateOpen)
@@ -135,14 +135,14 @@ func TestSentinel_tellsWhatIsWrong(t *testing.T) {
 }
 
 // startCluster starts three nodes that share the slots.
-func startCluster(t *testing.T) []*devstack.Redis {
+func startCluster(t *testing.T) []*stack.Redis {
 	t.Helper()
-	var nodes []*devstack.Redis
+	var nodes []*stack.Redis
 	var bus []string
 	for i := range 3 {
-		port := devstack.PortForTest(t)
+		port := stack.PortForTest(t)
 		bus = append(bus, strconv.Itoa(port.Number))
-		nodes = append(nodes, devstack.RedisForTest(t, devstack.RedisOptions{
+		nodes = append(nodes, stack.RedisForTest(t, stack.RedisOptions{
 			Name:       fmt.Sprint("node ", i),
 			AppendOnly: true,
 			ACL:        []string{"user gate on >s3cret ~* -@all +@read +@write +@scripting +@connection +time -@dangerous +info +cluster|slots +cluster|shards"},
@@ -253,14 +253,14 @@ func TestCluster(t *testing.T) {
 
 func TestCluster_needsTheWord(t *testing.T) {
 	t.Parallel()
-	node := devstack.RedisForTest(t, devstack.RedisOptions{Config: []string{
-		"cluster-enabled yes", "cluster-port " + strconv.Itoa(devstack.PortForTest(t).Number),
+	node := stack.RedisForTest(t, stack.RedisOptions{Config: []string{
+		"cluster-enabled yes", "cluster-port " + strconv.Itoa(stack.PortForTest(t).Number),
 	}})
 	_, j := openFor(t, optionsFor(node), Settings{})
 	change, _ := j.awaitState(t, 0, StateOpen)
 	require.ErrorIs(t, change.Reason, errIsCluster)
 
-	alone := devstack.RedisForTest(t, devstack.RedisOptions{})
+	alone := stack.RedisForTest(t, stack.RedisOptions{})
 	opts := optionsFor(alone)
 	opts.Cluster = true
 	_, j = openFor(t, opts, Settings{})

@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 func TestAuthURL(t *testing.T) {
-	w := newWorld(t, func(_ *devidp.Config, c *Config) {
+	w := newWorld(t, func(_ *idp.Config, c *Config) {
 		c.Scopes = []string{"profile"}
 		c.AuthParams = map[string]string{"domain_hint": "corp.example"}
 	})

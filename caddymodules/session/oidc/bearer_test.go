@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 func TestVerifyBearer(t *testing.T) {
@@ -16,11 +16,11 @@ func TestVerifyBearer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if who.Provider != "corp" || who.Issuer != w.idp.Issuer() || who.Subject != "adam" || !slices.Equal(who.Groups, []string{"staff", "admins"}) {
+	if who.Provider != "corp" || who.Issuer != w.op.Issuer() || who.Subject != "adam" || !slices.Equal(who.Groups, []string{"staff", "admins"}) {
 		t.Errorf("got %+v", who)
 	}
 	t.Run("of the time before RFC 9068", func(t *testing.T) {
-		w.fault(t, devidp.Fault{Name: "plain_typ"})
+		w.fault(t, idp.Fault{Name: "plain_typ"})
 		_, tokens := w.mustLogin(t, "adam")
 		if _, err := w.VerifyBearer(t.Context(), tokens.Access); err != nil {
 			t.Error(err)
@@ -30,23 +30,23 @@ func TestVerifyBearer(t *testing.T) {
 
 func TestVerifyBearer_rejects(t *testing.T) {
 	for _, tt := range []struct {
-		fault  devidp.Fault
+		fault  idp.Fault
 		reason Reason
 	}{
-		{devidp.Fault{Name: "wrong_iss", On: "access"}, ReasonIssuer},
-		{devidp.Fault{Name: "wrong_aud", On: "access"}, ReasonAudience},
-		{devidp.Fault{Name: "no_aud", On: "access"}, ReasonAudience},
-		{devidp.Fault{Name: "expired", On: "access"}, ReasonExpired},
-		{devidp.Fault{Name: "no_exp", On: "access"}, ReasonMalformed},
-		{devidp.Fault{Name: "nbf_future", On: "access"}, ReasonTime},
-		{devidp.Fault{Name: "no_sub", On: "access"}, ReasonSubject},
-		{devidp.Fault{Name: "control_sub", On: "access"}, ReasonSubject},
-		{devidp.Fault{Name: "alg_none", On: "access"}, ReasonAlgorithm},
-		{devidp.Fault{Name: "alg_hs256", On: "access"}, ReasonAlgorithm},
-		{devidp.Fault{Name: "unknown_key", On: "access"}, ReasonUnknownKey},
-		{devidp.Fault{Name: "bad_signature", On: "access"}, ReasonSignature},
-		{devidp.Fault{Name: "wrong_typ", On: "access"}, ReasonType},
-		{devidp.Fault{Name: "shadowed_claim", On: "access"}, ReasonMalformed},
+		{idp.Fault{Name: "wrong_iss", On: "access"}, ReasonIssuer},
+		{idp.Fault{Name: "wrong_aud", On: "access"}, ReasonAudience},
+		{idp.Fault{Name: "no_aud", On: "access"}, ReasonAudience},
+		{idp.Fault{Name: "expired", On: "access"}, ReasonExpired},
+		{idp.Fault{Name: "no_exp", On: "access"}, ReasonMalformed},
+		{idp.Fault{Name: "nbf_future", On: "access"}, ReasonTime},
+		{idp.Fault{Name: "no_sub", On: "access"}, ReasonSubject},
+		{idp.Fault{Name: "control_sub", On: "access"}, ReasonSubject},
+		{idp.Fault{Name: "alg_none", On: "access"}, ReasonAlgorithm},
+		{idp.Fault{Name: "alg_hs256", On: "access"}, ReasonAlgorithm},
+		{idp.Fault{Name: "unknown_key", On: "access"}, ReasonUnknownKey},
+		{idp.Fault{Name: "bad_signature", On: "access"}, ReasonSignature},
+		{idp.Fault{Name: "wrong_typ", On: "access"}, ReasonType},
+		{idp.Fault{Name: "shadowed_claim", On: "access"}, ReasonMalformed},
 	} {
 		t.Run(tt.fault.Name, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -64,7 +64,7 @@ func TestVerifyBearer_rejects(t *testing.T) {
 		}
 	})
 	t.Run("off", func(t *testing.T) {
-		w := newWorld(t, func(_ *devidp.Config, c *Config) { c.Audiences = nil })
+		w := newWorld(t, func(_ *idp.Config, c *Config) { c.Audiences = nil })
 		_, tokens := w.mustLogin(t, "adam")
 		_, err := w.VerifyBearer(t.Context(), tokens.Access)
 		wantReason(t, err, "access token", ReasonAudience)
@@ -84,12 +84,12 @@ func TestVerifyBearer_rejects(t *testing.T) {
 
 // An ID token says who signed in where. It is no key to an API, even one with the client's own name.
 func TestVerifyBearer_idTokenIsNoAccessToken(t *testing.T) {
-	w := newWorld(t, func(_ *devidp.Config, c *Config) { c.Audiences = []string{"app"} })
+	w := newWorld(t, func(_ *idp.Config, c *Config) { c.Audiences = []string{"app"} })
 	who, tokens := w.mustLogin(t, "adam")
 	_, err := w.VerifyBearer(t.Context(), tokens.ID)
 	wantReason(t, err, "access token", ReasonType)
 	// One of a refresh has no nonce; one that lacks at_hash too is bound to nothing.
-	w.fault(t, devidp.Fault{Name: "no_nonce"})
+	w.fault(t, idp.Fault{Name: "no_nonce"})
 	_, tokens, err = w.Refresh(t.Context(), tokens.Refresh, who)
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/oidc"
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 // A login from the first request to the identity, with what the caller keeps in between.
@@ -15,16 +15,16 @@ func Example() {
 	const callback = "https://app.example/_auth/callback/corp"
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	idp, err := devidp.Start(ctx, "127.0.0.1:0", devidp.Config{Clients: []devidp.Client{{ID: "app", RedirectURIs: []string{callback}}}}, nil)
+	op, err := idp.Start(ctx, "127.0.0.1:0", idp.Config{Clients: []idp.Client{{ID: "app", RedirectURIs: []string{callback}}}}, nil)
 	if err != nil {
 		panic(err)
 	}
-	defer idp.Close()
+	defer op.Close()
 
 	// Once: a provider that finds its endpoints and keys in the background, and a sealer for flows.
 	ready := make(chan struct{})
 	provider, err := oidc.New(oidc.Config{
-		Name: "corp", Issuer: idp.Issuer(), ClientID: "app",
+		Name: "corp", Issuer: op.Issuer(), ClientID: "app",
 		OnStatus: func(s oidc.Status) {
 			if s.Ready {
 				close(ready)
@@ -54,7 +54,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	back, err := devidp.NewBrowser(nil).SignIn(ctx, address, callback, "mia")
+	back, err := idp.NewBrowser(nil).SignIn(ctx, address, callback, "mia")
 	if err != nil {
 		panic(err)
 	}

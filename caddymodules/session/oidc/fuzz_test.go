@@ -15,19 +15,19 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 // fuzzed is a relying party whose provider exists in this process alone.
-func fuzzed(f *testing.F) (*Provider, *clock, *devidp.Provider) {
+func fuzzed(f *testing.F) (*Provider, *clock, *idp.Provider) {
 	f.Helper()
 	c := newClock()
-	idp, err := devidp.New(devidp.Config{Issuer: "https://idp.example", Now: c.now, Clients: []devidp.Client{{ID: "app", RedirectURIs: []string{redirectURI}}}})
+	op, err := idp.New(idp.Config{Issuer: "https://idp.example", Now: c.now, Clients: []idp.Client{{ID: "app", RedirectURIs: []string{redirectURI}}}})
 	if err != nil {
 		f.Fatal(err)
 	}
 	p, err := New(Config{
-		Name: "corp", Issuer: idp.Issuer(), ClientID: "app", Now: c.now, HTTPClient: &http.Client{Transport: &wire{handler: idp}},
+		Name: "corp", Issuer: op.Issuer(), ClientID: "app", Now: c.now, HTTPClient: &http.Client{Transport: &wire{handler: op}},
 	})
 	if err != nil {
 		f.Fatal(err)
@@ -35,13 +35,13 @@ func fuzzed(f *testing.F) (*Provider, *clock, *devidp.Provider) {
 	if err := p.refresh(context.Background()); err != nil {
 		f.Fatal(err)
 	}
-	return p, c, idp
+	return p, c, op
 }
 
 // FuzzVerifyLogoutToken feeds raw tokens: nothing but what the provider has signed is accepted.
 func FuzzVerifyLogoutToken(f *testing.F) {
-	p, _, idp := fuzzed(f)
-	good, err := idp.LogoutToken("app", "adam", "s1")
+	p, _, op := fuzzed(f)
+	good, err := op.LogoutToken("app", "adam", "s1")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -64,8 +64,8 @@ func FuzzVerifyLogoutToken(f *testing.F) {
 // FuzzVerifyLogoutToken_claims feeds claims that are well signed: whatever is accepted must hold what
 // a logout token must hold, read by exact names.
 func FuzzVerifyLogoutToken_claims(f *testing.F) {
-	p, c, idp := fuzzed(f)
-	raw, err := idp.LogoutToken("app", "adam", "s1")
+	p, c, op := fuzzed(f)
+	raw, err := op.LogoutToken("app", "adam", "s1")
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -17,19 +17,19 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 func TestKeySet_followsARotation(t *testing.T) {
 	w := newWorld(t, nil)
 	_, before := w.mustLogin(t, "adam")
-	if err := w.idp.RotateKeys(true); err != nil {
+	if err := w.op.RotateKeys(true); err != nil {
 		t.Fatal(err)
 	}
 	w.clock.add(refetchInterval - time.Second)
 	_, _, err := w.login(t, "adam")
 	wantReason(t, err, "id token", ReasonUnknownKey)
-	if n := w.idp.Calls("jwks"); n != 1 {
+	if n := w.op.Calls("jwks"); n != 1 {
 		t.Errorf("keys were fetched %d times within %s, want once", n, refetchInterval)
 	}
 	w.clock.add(time.Second)
@@ -37,7 +37,7 @@ func TestKeySet_followsARotation(t *testing.T) {
 	if _, err := w.VerifyBearer(t.Context(), before.Access); err != nil {
 		t.Errorf("the key before is still published, but: %v", err)
 	}
-	if n := w.idp.Calls("jwks"); n != 2 {
+	if n := w.op.Calls("jwks"); n != 2 {
 		t.Errorf("keys were fetched %d times, want twice", n)
 	}
 }
@@ -45,7 +45,7 @@ func TestKeySet_followsARotation(t *testing.T) {
 func TestKeySet_forgetsWhatIsNotPublished(t *testing.T) {
 	w := newWorld(t, nil)
 	_, before := w.mustLogin(t, "adam")
-	if err := w.idp.RotateKeys(false); err != nil {
+	if err := w.op.RotateKeys(false); err != nil {
 		t.Fatal(err)
 	}
 	w.clock.add(time.Minute)
@@ -59,14 +59,14 @@ func TestKeySet_isNotDrivenByBadTokens(t *testing.T) {
 	w := newWorld(t, nil)
 	w.clock.add(time.Hour)
 	for fault, want := range map[string]int{"bad_signature": 0, "wrong_key": 0, "alg_none": 0, "alg_hs256": 0, "unknown_key": 1} {
-		before := w.idp.Calls("jwks")
-		w.fault(t, devidp.Fault{Name: fault, On: "logout"})
+		before := w.op.Calls("jwks")
+		w.fault(t, idp.Fault{Name: fault, On: "logout"})
 		for range 20 {
 			if _, err := w.VerifyLogoutToken(t.Context(), w.logoutToken(t, "adam", ""), &seen{}); err == nil {
 				t.Errorf("%s: accepted", fault)
 			}
 		}
-		if got := w.idp.Calls("jwks") - before; got != want {
+		if got := w.op.Calls("jwks") - before; got != want {
 			t.Errorf("%s: 20 tokens had the keys fetched %d times, want %d", fault, got, want)
 		}
 	}
@@ -74,12 +74,12 @@ func TestKeySet_isNotDrivenByBadTokens(t *testing.T) {
 
 func TestKeySet_fetchesOnceForAll(t *testing.T) {
 	w := newWorld(t, nil)
-	if err := w.idp.RotateKeys(true); err != nil {
+	if err := w.op.RotateKeys(true); err != nil {
 		t.Fatal(err)
 	}
 	raw := w.logoutToken(t, "adam", "")
 	w.clock.add(time.Minute)
-	w.fault(t, devidp.Fault{Name: "slow", On: "jwks", Arg: "200ms"})
+	w.fault(t, idp.Fault{Name: "slow", On: "jwks", Arg: "200ms"})
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
@@ -89,7 +89,7 @@ func TestKeySet_fetchesOnceForAll(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := w.idp.Calls("jwks"); n != 2 {
+	if n := w.op.Calls("jwks"); n != 2 {
 		t.Errorf("keys were fetched %d times, want once at the start and once for all", n)
 	}
 }
@@ -98,12 +98,12 @@ func TestKeySet_waitsForAHungProviderFiveSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t)
 		p := discovered(t, b.cfg)
-		if err := b.idp.RotateKeys(true); err != nil {
+		if err := b.op.RotateKeys(true); err != nil {
 			t.Fatal(err)
 		}
 		raw := b.token(t)
 		time.Sleep(time.Minute)
-		if err := b.idp.SetFaults(devidp.Fault{Name: "hang", On: "jwks"}); err != nil {
+		if err := b.op.SetFaults(idp.Fault{Name: "hang", On: "jwks"}); err != nil {
 			t.Fatal(err)
 		}
 		begun := time.Now()
@@ -144,12 +144,12 @@ func TestKeySet_fetchOutlivesWhoAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBubble(t)
 		p := discovered(t, b.cfg)
-		if err := b.idp.RotateKeys(true); err != nil {
+		if err := b.op.RotateKeys(true); err != nil {
 			t.Fatal(err)
 		}
 		raw := b.token(t)
 		time.Sleep(time.Minute)
-		if err := b.idp.SetFaults(devidp.Fault{Name: "slow", On: "jwks", Arg: "3s"}); err != nil {
+		if err := b.op.SetFaults(idp.Fault{Name: "slow", On: "jwks", Arg: "3s"}); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

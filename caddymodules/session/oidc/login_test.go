@@ -9,20 +9,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 func TestLogin(t *testing.T) {
 	for _, alg := range []string{"ES256", "RS256", "PS256", "EdDSA"} {
 		t.Run(alg, func(t *testing.T) {
-			w := newWorld(t, func(c *devidp.Config, _ *Config) { c.Algorithm = alg })
+			w := newWorld(t, func(c *idp.Config, _ *Config) { c.Algorithm = alg })
 			who, tokens := w.mustLogin(t, "adam")
 			if who.SessionID == "" {
 				t.Error("there is no SessionID")
 			}
 			who.SessionID, who.Claims = "", nil
 			want := Identity{
-				Provider: "corp", Issuer: w.idp.Issuer(), Subject: "adam", ACR: "pwd", AMR: []string{"pwd"},
+				Provider: "corp", Issuer: w.op.Issuer(), Subject: "adam", ACR: "pwd", AMR: []string{"pwd"},
 				AuthTime: w.clock.now(), Email: "adam@example.test", Name: "Adam Adeyemi", Groups: []string{"staff", "admins"},
 			}
 			if !reflect.DeepEqual(who, want) {
@@ -37,7 +37,7 @@ func TestLogin(t *testing.T) {
 
 func TestLogin_authenticatesTheClientInEachWay(t *testing.T) {
 	t.Run("public", func(t *testing.T) {
-		w := newWorld(t, func(_ *devidp.Config, c *Config) { c.ClientID, c.ClientSecret = "public", "" })
+		w := newWorld(t, func(_ *idp.Config, c *Config) { c.ClientID, c.ClientSecret = "public", "" })
 		w.mustLogin(t, "adam")
 	})
 	t.Run("secret in the form", func(t *testing.T) {
@@ -52,13 +52,13 @@ func TestLogin_authenticatesTheClientInEachWay(t *testing.T) {
 		w.mustLogin(t, "adam")
 	})
 	t.Run("wrong secret", func(t *testing.T) {
-		w := newWorld(t, func(_ *devidp.Config, c *Config) { c.ClientSecret = "guess" })
+		w := newWorld(t, func(_ *idp.Config, c *Config) { c.ClientSecret = "guess" })
 		_, _, err := w.login(t, "adam")
 		var refused *EndpointError
 		if !errors.As(err, &refused) || refused.Code != "invalid_client" || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrInvalidGrant) {
 			t.Errorf("got %v, want invalid_client", err)
 		}
-		if n := w.idp.Calls("token"); n != 1 {
+		if n := w.op.Calls("token"); n != 1 {
 			t.Errorf("the token endpoint was called %d times: a second attempt would spend the code", n)
 		}
 	})
@@ -67,37 +67,37 @@ func TestLogin_authenticatesTheClientInEachWay(t *testing.T) {
 // What the provider gets wrong in an ID token, and why it is not believed.
 func TestLogin_rejectsIDTokens(t *testing.T) {
 	for _, tt := range []struct {
-		fault  devidp.Fault
+		fault  idp.Fault
 		reason Reason
 	}{
-		{devidp.Fault{Name: "alg_none"}, ReasonAlgorithm},
-		{devidp.Fault{Name: "alg_hs256"}, ReasonAlgorithm},
-		{devidp.Fault{Name: "unknown_key"}, ReasonUnknownKey},
-		{devidp.Fault{Name: "wrong_key"}, ReasonSignature},
-		{devidp.Fault{Name: "bad_signature"}, ReasonSignature},
-		{devidp.Fault{Name: "wrong_iss"}, ReasonIssuer},
-		{devidp.Fault{Name: "wrong_aud"}, ReasonAudience},
-		{devidp.Fault{Name: "no_aud"}, ReasonAudience},
-		{devidp.Fault{Name: "extra_aud"}, ReasonParty},
-		{devidp.Fault{Name: "wrong_azp"}, ReasonParty},
-		{devidp.Fault{Name: "wrong_nonce"}, ReasonNonce},
-		{devidp.Fault{Name: "no_nonce"}, ReasonNonce},
-		{devidp.Fault{Name: "no_sub"}, ReasonSubject},
-		{devidp.Fault{Name: "empty_sub"}, ReasonSubject},
-		{devidp.Fault{Name: "control_sub"}, ReasonSubject},
-		{devidp.Fault{Name: "shadowed_claim"}, ReasonMalformed},
-		{devidp.Fault{Name: "expired"}, ReasonExpired},
-		{devidp.Fault{Name: "expired", Arg: "-31s"}, ReasonExpired},
-		{devidp.Fault{Name: "no_exp"}, ReasonMalformed},
-		{devidp.Fault{Name: "nbf_future"}, ReasonTime},
-		{devidp.Fault{Name: "nbf_future", Arg: "301s"}, ReasonTime},
-		{devidp.Fault{Name: "iat_future"}, ReasonTime},
-		{devidp.Fault{Name: "clock_skew", Arg: "10m"}, ReasonTime},
-		{devidp.Fault{Name: "clock_skew", Arg: "-10m"}, ReasonExpired},
-		{devidp.Fault{Name: "wrong_at_hash"}, ReasonAccessToken},
-		{devidp.Fault{Name: "wrong_typ", On: "id"}, ReasonType},
-		{devidp.Fault{Name: "padding"}, ReasonMalformed},
-		{devidp.Fault{Name: "no_id_token"}, ReasonMalformed},
+		{idp.Fault{Name: "alg_none"}, ReasonAlgorithm},
+		{idp.Fault{Name: "alg_hs256"}, ReasonAlgorithm},
+		{idp.Fault{Name: "unknown_key"}, ReasonUnknownKey},
+		{idp.Fault{Name: "wrong_key"}, ReasonSignature},
+		{idp.Fault{Name: "bad_signature"}, ReasonSignature},
+		{idp.Fault{Name: "wrong_iss"}, ReasonIssuer},
+		{idp.Fault{Name: "wrong_aud"}, ReasonAudience},
+		{idp.Fault{Name: "no_aud"}, ReasonAudience},
+		{idp.Fault{Name: "extra_aud"}, ReasonParty},
+		{idp.Fault{Name: "wrong_azp"}, ReasonParty},
+		{idp.Fault{Name: "wrong_nonce"}, ReasonNonce},
+		{idp.Fault{Name: "no_nonce"}, ReasonNonce},
+		{idp.Fault{Name: "no_sub"}, ReasonSubject},
+		{idp.Fault{Name: "empty_sub"}, ReasonSubject},
+		{idp.Fault{Name: "control_sub"}, ReasonSubject},
+		{idp.Fault{Name: "shadowed_claim"}, ReasonMalformed},
+		{idp.Fault{Name: "expired"}, ReasonExpired},
+		{idp.Fault{Name: "expired", Arg: "-31s"}, ReasonExpired},
+		{idp.Fault{Name: "no_exp"}, ReasonMalformed},
+		{idp.Fault{Name: "nbf_future"}, ReasonTime},
+		{idp.Fault{Name: "nbf_future", Arg: "301s"}, ReasonTime},
+		{idp.Fault{Name: "iat_future"}, ReasonTime},
+		{idp.Fault{Name: "clock_skew", Arg: "10m"}, ReasonTime},
+		{idp.Fault{Name: "clock_skew", Arg: "-10m"}, ReasonExpired},
+		{idp.Fault{Name: "wrong_at_hash"}, ReasonAccessToken},
+		{idp.Fault{Name: "wrong_typ", On: "id"}, ReasonType},
+		{idp.Fault{Name: "padding"}, ReasonMalformed},
+		{idp.Fault{Name: "no_id_token"}, ReasonMalformed},
 	} {
 		t.Run(tt.fault.Name+tt.fault.Arg, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -112,7 +112,7 @@ func TestLogin_rejectsIDTokens(t *testing.T) {
 }
 
 func TestLogin_toleratesClocksThatDiffer(t *testing.T) {
-	for _, f := range []devidp.Fault{
+	for _, f := range []idp.Fault{
 		{Name: "expired", Arg: "-29s"},
 		{Name: "nbf_future", Arg: "299s"},
 		{Name: "clock_skew", Arg: "2m"},
@@ -148,7 +148,7 @@ func TestLogin_rejectsCallbacks(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, nil)
 			if tt.fault != "" {
-				w.fault(t, devidp.Fault{Name: tt.fault})
+				w.fault(t, idp.Fault{Name: tt.fault})
 			}
 			f := NewFlow("corp", "/", w.clock.now())
 			answer := w.answer(t, f, AuthRequest{}, "adam")
@@ -157,7 +157,7 @@ func TestLogin_rejectsCallbacks(t *testing.T) {
 			}
 			_, _, err := w.Login(t.Context(), answer, f, redirectURI)
 			wantReason(t, err, "callback", tt.reason)
-			if n := w.idp.Calls("token"); n != 0 {
+			if n := w.op.Calls("token"); n != 0 {
 				t.Errorf("the code was exchanged all the same")
 			}
 		})
@@ -169,7 +169,7 @@ func TestLogin_withAProviderThatDoesNotPromiseIss(t *testing.T) {
 	for fault, ok := range map[string]bool{"response_no_iss": true, "response_wrong_iss": false} {
 		w := newWorld(t, nil)
 		w.meta.IssuerInResponse = false
-		w.fault(t, devidp.Fault{Name: fault})
+		w.fault(t, idp.Fault{Name: fault})
 		if _, _, err := w.login(t, "adam"); (err == nil) != ok {
 			t.Errorf("%s: got %v", fault, err)
 		}
@@ -236,7 +236,7 @@ func TestLogin_twoProvidersMixedUp(t *testing.T) {
 	_, err = p.verifyIDToken(t.Context(), tokens)
 	wantReason(t, err, "id token", ReasonUnknownKey)
 
-	theirs := &world{Provider: p, idp: partner, browser: devidp.NewBrowser(nil), clock: w.clock, cfg: other}
+	theirs := &world{Provider: p, op: partner, browser: idp.NewBrowser(nil), clock: w.clock, cfg: other}
 	f = NewFlow("partner", "/", w.clock.now())
 	who, _, err := p.Login(t.Context(), theirs.answer(t, f, AuthRequest{}, "adam"), f, redirectURI)
 	ours, _ := w.mustLogin(t, "adam")
@@ -249,14 +249,14 @@ func TestLogin_maxAge(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		maxAge time.Duration
-		fault  devidp.Fault
+		fault  idp.Fault
 		reason Reason
 	}{
-		{name: "signed in long ago", maxAge: 10 * time.Minute, fault: devidp.Fault{Name: "old_auth_time"}, reason: ReasonAuthTime},
-		{name: "just too long ago", maxAge: 10 * time.Minute, fault: devidp.Fault{Name: "old_auth_time", Arg: "-631s"}, reason: ReasonAuthTime},
-		{name: "within leeway", maxAge: 10 * time.Minute, fault: devidp.Fault{Name: "old_auth_time", Arg: "-629s"}},
-		{name: "not told", maxAge: 10 * time.Minute, fault: devidp.Fault{Name: "no_auth_time"}, reason: ReasonAuthTime},
-		{name: "no sign-in asked, an old one sent", maxAge: 0, fault: devidp.Fault{Name: "old_auth_time", Arg: "-1m"}, reason: ReasonAuthTime},
+		{name: "signed in long ago", maxAge: 10 * time.Minute, fault: idp.Fault{Name: "old_auth_time"}, reason: ReasonAuthTime},
+		{name: "just too long ago", maxAge: 10 * time.Minute, fault: idp.Fault{Name: "old_auth_time", Arg: "-631s"}, reason: ReasonAuthTime},
+		{name: "within leeway", maxAge: 10 * time.Minute, fault: idp.Fault{Name: "old_auth_time", Arg: "-629s"}},
+		{name: "not told", maxAge: 10 * time.Minute, fault: idp.Fault{Name: "no_auth_time"}, reason: ReasonAuthTime},
+		{name: "no sign-in asked, an old one sent", maxAge: 0, fault: idp.Fault{Name: "old_auth_time", Arg: "-1m"}, reason: ReasonAuthTime},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -297,13 +297,13 @@ func TestLogin_acr(t *testing.T) {
 func TestLogin_emailOnlyWhenVerified(t *testing.T) {
 	for _, tt := range []struct {
 		name, user string
-		faults     []devidp.Fault
+		faults     []idp.Fault
 		want       string
 	}{
 		{"verified", "adam", nil, "adam@example.test"},
 		{"not verified", "nora", nil, ""},
-		{"verification taken back", "adam", []devidp.Fault{{Name: "unverified"}}, ""},
-		{"two @", "adam", []devidp.Fault{{Name: "double_email"}}, ""},
+		{"verification taken back", "adam", []idp.Fault{{Name: "unverified"}}, ""},
+		{"two @", "adam", []idp.Fault{{Name: "double_email"}}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -317,11 +317,11 @@ func TestLogin_emailOnlyWhenVerified(t *testing.T) {
 }
 
 func TestLogin_userinfo(t *testing.T) {
-	with := func(_ *devidp.Config, c *Config) { c.UserInfo = true }
+	with := func(_ *idp.Config, c *Config) { c.UserInfo = true }
 	t.Run("completes the token", func(t *testing.T) {
 		w := newWorld(t, with)
-		if who, _ := w.mustLogin(t, "adam"); who.Email != "adam@example.test" || w.idp.Calls("userinfo") != 1 {
-			t.Errorf("email is %q after %d calls", who.Email, w.idp.Calls("userinfo"))
+		if who, _ := w.mustLogin(t, "adam"); who.Email != "adam@example.test" || w.op.Calls("userinfo") != 1 {
+			t.Errorf("email is %q after %d calls", who.Email, w.op.Calls("userinfo"))
 		}
 	})
 	for fault, reason := range map[string]Reason{
@@ -330,28 +330,28 @@ func TestLogin_userinfo(t *testing.T) {
 	} {
 		t.Run(fault, func(t *testing.T) {
 			w := newWorld(t, with)
-			w.fault(t, devidp.Fault{Name: fault})
+			w.fault(t, idp.Fault{Name: fault})
 			_, _, err := w.login(t, "adam")
 			wantReason(t, err, "userinfo", reason)
 		})
 	}
 	t.Run("not JSON", func(t *testing.T) {
 		w := newWorld(t, with)
-		w.fault(t, devidp.Fault{Name: "not_json", On: "userinfo"})
+		w.fault(t, idp.Fault{Name: "not_json", On: "userinfo"})
 		_, _, err := w.login(t, "adam")
 		wantReason(t, err, "userinfo", ReasonMalformed)
 	})
 	// The ID token vouches for its own address, not for that of userinfo.
 	t.Run("an address that nobody has verified", func(t *testing.T) {
 		w := newWorld(t, with)
-		w.fault(t, devidp.Fault{Name: "userinfo_unverified"})
+		w.fault(t, idp.Fault{Name: "userinfo_unverified"})
 		if who, _ := w.mustLogin(t, "adam"); who.Email != "" {
 			t.Errorf("email is %q, want none", who.Email)
 		}
 	})
 	t.Run("protocol claims", func(t *testing.T) {
 		w := newWorld(t, with)
-		w.fault(t, devidp.Fault{Name: "userinfo_acr"})
+		w.fault(t, idp.Fault{Name: "userinfo_acr"})
 		if who, _ := w.mustLogin(t, "adam"); who.ACR != "pwd" || who.SessionID == "other" || !who.AuthTime.Equal(w.clock.now()) {
 			t.Errorf("userinfo changed what only the signed token may say: %+v", who)
 		}
@@ -360,14 +360,14 @@ func TestLogin_userinfo(t *testing.T) {
 
 func TestLogin_providerFails(t *testing.T) {
 	for _, tt := range []struct {
-		fault devidp.Fault
+		fault idp.Fault
 		want  error
 	}{
-		{devidp.Fault{Name: "http_500", On: "token"}, ErrUnavailable},
-		{devidp.Fault{Name: "not_json", On: "token"}, ErrUnavailable},
-		{devidp.Fault{Name: "huge", On: "token"}, ErrUnavailable},
-		{devidp.Fault{Name: "redirect", On: "token"}, ErrUnavailable},
-		{devidp.Fault{Name: "invalid_grant"}, ErrInvalidGrant},
+		{idp.Fault{Name: "http_500", On: "token"}, ErrUnavailable},
+		{idp.Fault{Name: "not_json", On: "token"}, ErrUnavailable},
+		{idp.Fault{Name: "huge", On: "token"}, ErrUnavailable},
+		{idp.Fault{Name: "redirect", On: "token"}, ErrUnavailable},
+		{idp.Fault{Name: "invalid_grant"}, ErrInvalidGrant},
 	} {
 		t.Run(tt.fault.Name, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -375,20 +375,20 @@ func TestLogin_providerFails(t *testing.T) {
 			if _, _, err := w.login(t, "adam"); !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
-			if n := w.idp.Calls("token"); n != 1 {
+			if n := w.op.Calls("token"); n != 1 {
 				t.Errorf("the token endpoint was called %d times, want once", n)
 			}
 		})
 	}
 	t.Run("wrong_token_type", func(t *testing.T) {
 		w := newWorld(t, nil)
-		w.fault(t, devidp.Fault{Name: "wrong_token_type"})
+		w.fault(t, idp.Fault{Name: "wrong_token_type"})
 		_, _, err := w.login(t, "adam")
 		wantReason(t, err, "token answer", ReasonType)
 	})
 	t.Run("userinfo", func(t *testing.T) {
-		w := newWorld(t, func(_ *devidp.Config, c *Config) { c.UserInfo = true })
-		w.fault(t, devidp.Fault{Name: "http_500", On: "userinfo"})
+		w := newWorld(t, func(_ *idp.Config, c *Config) { c.UserInfo = true })
+		w.fault(t, idp.Fault{Name: "http_500", On: "userinfo"})
 		if _, _, err := w.login(t, "adam"); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("got %v, want ErrUnavailable", err)
 		}
@@ -431,7 +431,7 @@ func TestRefresh_rejects(t *testing.T) {
 		t.Run(fault, func(t *testing.T) {
 			w := newWorld(t, nil)
 			who, tokens := w.mustLogin(t, "adam")
-			w.fault(t, devidp.Fault{Name: fault})
+			w.fault(t, idp.Fault{Name: fault})
 			_, tokens, err := w.Refresh(t.Context(), tokens.Refresh, who)
 			wantReason(t, err, "id token", reason)
 			if tokens.Access != "" {
@@ -445,19 +445,19 @@ func TestRefresh_providerFails(t *testing.T) {
 	t.Run("token endpoint", func(t *testing.T) {
 		w := newWorld(t, nil)
 		who, tokens := w.mustLogin(t, "adam")
-		w.fault(t, devidp.Fault{Name: "http_500", On: "token"})
-		calls := w.idp.Calls("token")
+		w.fault(t, idp.Fault{Name: "http_500", On: "token"})
+		calls := w.op.Calls("token")
 		if _, _, err := w.Refresh(t.Context(), tokens.Refresh, who); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("got %v, want ErrUnavailable", err)
 		}
-		if n := w.idp.Calls("token") - calls; n != 1 {
+		if n := w.op.Calls("token") - calls; n != 1 {
 			t.Errorf("the token endpoint was called %d times, want once", n)
 		}
 	})
 	t.Run("no ID token", func(t *testing.T) {
 		w := newWorld(t, nil)
 		who, tokens := w.mustLogin(t, "adam")
-		w.fault(t, devidp.Fault{Name: "no_id_token"})
+		w.fault(t, idp.Fault{Name: "no_id_token"})
 		newer, got, err := w.Refresh(t.Context(), tokens.Refresh, who)
 		if err != nil || got.Refresh == "" || !reflect.DeepEqual(newer, who) {
 			t.Errorf("got %+v, %v, want the identity as it was", newer, err)
@@ -468,10 +468,10 @@ func TestRefresh_providerFails(t *testing.T) {
 		w := newWorld(t, nil)
 		who, tokens := w.mustLogin(t, "adam")
 		w.clock.add(time.Minute)
-		if err := w.idp.RotateKeys(true); err != nil {
+		if err := w.op.RotateKeys(true); err != nil {
 			t.Fatal(err)
 		}
-		w.fault(t, devidp.Fault{Name: "http_500", On: "jwks"})
+		w.fault(t, idp.Fault{Name: "http_500", On: "jwks"})
 		newer, got, err := w.Refresh(t.Context(), tokens.Refresh, who)
 		if err != nil || got.Refresh == "" || got.Refresh == tokens.Refresh || !reflect.DeepEqual(newer, who) {
 			t.Errorf("got %+v, %v, want new tokens and the identity as it was", newer, err)

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 // A logout at the provider reaches the relying party over the wire.
@@ -30,7 +30,7 @@ func TestBackchannelLogout(t *testing.T) {
 		got <- res
 	}))
 	defer receiver.Close()
-	if err := w.idp.SetClient(devidp.Client{
+	if err := w.op.SetClient(idp.Client{
 		ID: "app", Secret: "a secret/with+signs", RedirectURIs: []string{redirectURI},
 		PostLogoutRedirectURIs: []string{"https://app.example/bye"}, BackchannelLogoutURI: receiver.URL,
 	}); err != nil {
@@ -56,7 +56,7 @@ func TestBackchannelLogout(t *testing.T) {
 
 func (w *world) logoutToken(t *testing.T, sub, sid string) string {
 	t.Helper()
-	raw, err := w.idp.LogoutToken("app", sub, sid)
+	raw, err := w.op.LogoutToken("app", sub, sid)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,14 +66,14 @@ func (w *world) logoutToken(t *testing.T, sub, sid string) string {
 func TestVerifyLogoutToken(t *testing.T) {
 	for _, tt := range []struct {
 		sub, sid string
-		fault    devidp.Fault
+		fault    idp.Fault
 	}{
 		{sub: "adam", sid: "s1"},
 		{sub: "adam"},
 		{sid: "s1"},
-		{sub: "adam", fault: devidp.Fault{Name: "plain_typ", On: "logout"}},
-		{sub: "adam", fault: devidp.Fault{Name: "old_iat", Arg: "-329s"}},
-		{sub: "adam", fault: devidp.Fault{Name: "expired", On: "logout", Arg: "-29s"}},
+		{sub: "adam", fault: idp.Fault{Name: "plain_typ", On: "logout"}},
+		{sub: "adam", fault: idp.Fault{Name: "old_iat", Arg: "-329s"}},
+		{sub: "adam", fault: idp.Fault{Name: "expired", On: "logout", Arg: "-29s"}},
 	} {
 		w := newWorld(t, nil)
 		if tt.fault.Name != "" {
@@ -88,32 +88,32 @@ func TestVerifyLogoutToken(t *testing.T) {
 
 func TestVerifyLogoutToken_rejects(t *testing.T) {
 	for _, tt := range []struct {
-		fault  devidp.Fault
+		fault  idp.Fault
 		reason Reason
 	}{
-		{devidp.Fault{Name: "bad_signature", On: "logout"}, ReasonSignature},
-		{devidp.Fault{Name: "wrong_key", On: "logout"}, ReasonSignature},
-		{devidp.Fault{Name: "unknown_key", On: "logout"}, ReasonUnknownKey},
-		{devidp.Fault{Name: "alg_none", On: "logout"}, ReasonAlgorithm},
-		{devidp.Fault{Name: "alg_hs256", On: "logout"}, ReasonAlgorithm},
-		{devidp.Fault{Name: "wrong_iss", On: "logout"}, ReasonIssuer},
-		{devidp.Fault{Name: "wrong_aud", On: "logout"}, ReasonAudience},
-		{devidp.Fault{Name: "with_nonce"}, ReasonNonce},
-		{devidp.Fault{Name: "no_events"}, ReasonEvent},
-		{devidp.Fault{Name: "other_events"}, ReasonEvent},
-		{devidp.Fault{Name: "events_list"}, ReasonEvent},
-		{devidp.Fault{Name: "event_text"}, ReasonEvent},
-		{devidp.Fault{Name: "no_sid_no_sub"}, ReasonSession},
-		{devidp.Fault{Name: "no_jti"}, ReasonMalformed},
-		{devidp.Fault{Name: "no_iat"}, ReasonMalformed},
-		{devidp.Fault{Name: "old_iat"}, ReasonTime},
-		{devidp.Fault{Name: "old_iat", Arg: "-331s"}, ReasonTime},
-		{devidp.Fault{Name: "iat_future", On: "logout"}, ReasonTime},
-		{devidp.Fault{Name: "expired", On: "logout"}, ReasonExpired},
-		{devidp.Fault{Name: "no_exp", On: "logout"}, ReasonMalformed},
-		{devidp.Fault{Name: "wrong_typ"}, ReasonType},
-		{devidp.Fault{Name: "looks_like_id"}, ReasonEvent},
-		{devidp.Fault{Name: "shadowed_claim", On: "logout"}, ReasonMalformed},
+		{idp.Fault{Name: "bad_signature", On: "logout"}, ReasonSignature},
+		{idp.Fault{Name: "wrong_key", On: "logout"}, ReasonSignature},
+		{idp.Fault{Name: "unknown_key", On: "logout"}, ReasonUnknownKey},
+		{idp.Fault{Name: "alg_none", On: "logout"}, ReasonAlgorithm},
+		{idp.Fault{Name: "alg_hs256", On: "logout"}, ReasonAlgorithm},
+		{idp.Fault{Name: "wrong_iss", On: "logout"}, ReasonIssuer},
+		{idp.Fault{Name: "wrong_aud", On: "logout"}, ReasonAudience},
+		{idp.Fault{Name: "with_nonce"}, ReasonNonce},
+		{idp.Fault{Name: "no_events"}, ReasonEvent},
+		{idp.Fault{Name: "other_events"}, ReasonEvent},
+		{idp.Fault{Name: "events_list"}, ReasonEvent},
+		{idp.Fault{Name: "event_text"}, ReasonEvent},
+		{idp.Fault{Name: "no_sid_no_sub"}, ReasonSession},
+		{idp.Fault{Name: "no_jti"}, ReasonMalformed},
+		{idp.Fault{Name: "no_iat"}, ReasonMalformed},
+		{idp.Fault{Name: "old_iat"}, ReasonTime},
+		{idp.Fault{Name: "old_iat", Arg: "-331s"}, ReasonTime},
+		{idp.Fault{Name: "iat_future", On: "logout"}, ReasonTime},
+		{idp.Fault{Name: "expired", On: "logout"}, ReasonExpired},
+		{idp.Fault{Name: "no_exp", On: "logout"}, ReasonMalformed},
+		{idp.Fault{Name: "wrong_typ"}, ReasonType},
+		{idp.Fault{Name: "looks_like_id"}, ReasonEvent},
+		{idp.Fault{Name: "shadowed_claim", On: "logout"}, ReasonMalformed},
 	} {
 		t.Run(tt.fault.Name+tt.fault.Arg, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -156,7 +156,7 @@ func TestVerifyLogoutToken_isGoodOnce(t *testing.T) {
 	_, err = w.VerifyLogoutToken(t.Context(), raw, once)
 	wantReason(t, err, "logout token", ReasonReplay)
 	// The same id in another token is the same id.
-	w.fault(t, devidp.Fault{Name: "replay"})
+	w.fault(t, idp.Fault{Name: "replay"})
 	_, err = w.VerifyLogoutToken(t.Context(), w.logoutToken(t, "mia", "s2"), once)
 	wantReason(t, err, "logout token", ReasonReplay)
 	// It is remembered for longer than a token can be accepted.
@@ -216,9 +216,9 @@ func TestReadLogoutToken(t *testing.T) {
 
 func TestEndSessionURL(t *testing.T) {
 	w := newWorld(t, nil)
-	w.meta.EndSessionURL = w.idp.Issuer() + "/logout?tenant=a"
+	w.meta.EndSessionURL = w.op.Issuer() + "/logout?tenant=a"
 	got, err := w.EndSessionURL("", "", "")
-	if want := w.idp.Issuer() + "/logout?client_id=app&tenant=a"; err != nil || got != want {
+	if want := w.op.Issuer() + "/logout?client_id=app&tenant=a"; err != nil || got != want {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 	got, err = w.EndSessionURL("hint", "https://app.example/bye?x=1&y", "s")

@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 // wire carries requests to a handler in this process, so that time in a synctest bubble can pass.
@@ -53,7 +53,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // bubble is a provider and its relying party without sockets, for tests of long times.
 type bubble struct {
-	idp      *devidp.Provider
+	op       *idp.Provider
 	wire     *wire
 	cfg      Config
 	statuses []Status
@@ -61,13 +61,13 @@ type bubble struct {
 
 func newBubble(t *testing.T) *bubble {
 	t.Helper()
-	idp, err := devidp.New(devidp.Config{Issuer: "https://idp.example", Clients: []devidp.Client{{ID: "app", RedirectURIs: []string{redirectURI}}}})
+	op, err := idp.New(idp.Config{Issuer: "https://idp.example", Clients: []idp.Client{{ID: "app", RedirectURIs: []string{redirectURI}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bubble{idp: idp, wire: &wire{handler: idp}}
+	b := &bubble{op: op, wire: &wire{handler: op}}
 	b.cfg = Config{
-		Name: "corp", Issuer: idp.Issuer(), ClientID: "app", HTTPClient: &http.Client{Transport: b.wire},
+		Name: "corp", Issuer: op.Issuer(), ClientID: "app", HTTPClient: &http.Client{Transport: b.wire},
 		OnStatus: func(s Status) { b.statuses = append(b.statuses, s) },
 	}
 	return b
@@ -95,7 +95,7 @@ func (b *bubble) run(t *testing.T) (p *Provider, stop func()) {
 // token is one that the provider has just signed.
 func (b *bubble) token(t *testing.T) string {
 	t.Helper()
-	raw, err := b.idp.LogoutToken("app", "adam", "s1")
+	raw, err := b.op.LogoutToken("app", "adam", "s1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestRun_asksHourly(t *testing.T) {
 		time.Sleep(100 * time.Hour)
 		stop()
 		for _, endpoint := range []string{"discovery", "jwks"} {
-			if n := b.idp.Calls(endpoint); n < 100 || n > 112 {
+			if n := b.op.Calls(endpoint); n < 100 || n > 112 {
 				t.Errorf("%s was asked %d times in 100 h", endpoint, n)
 			}
 		}
@@ -182,7 +182,7 @@ func TestRun_believesWhatItKnowsForADay(t *testing.T) {
 
 // Whatever is wrong with discovery or the keys, the provider is not ready and says why.
 func TestRun_providerFails(t *testing.T) {
-	for _, f := range []devidp.Fault{
+	for _, f := range []idp.Fault{
 		{Name: "wrong_issuer"},
 		{Name: "http_500", On: "discovery"},
 		{Name: "not_json", On: "discovery"},
@@ -200,7 +200,7 @@ func TestRun_providerFails(t *testing.T) {
 		t.Run(f.Name+" "+f.On, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBubble(t)
-				if err := b.idp.SetFaults(f); err != nil {
+				if err := b.op.SetFaults(f); err != nil {
 					t.Fatal(err)
 				}
 				p, stop := b.run(t)
@@ -209,7 +209,7 @@ func TestRun_providerFails(t *testing.T) {
 				if s := p.Status(); s.Ready || s.Err == nil {
 					t.Errorf("the status is %+v, want a failure", s)
 				}
-				if err := b.idp.SetFaults(); err != nil {
+				if err := b.op.SetFaults(); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(retryMost + fetchTimeout)

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gatehouse-proxy/gatehouse/tests/devidp"
+	"github.com/gatehouse-proxy/gatehouse/dev/idp"
 )
 
 const redirectURI = "https://app.example/_auth/callback/corp"
@@ -37,16 +37,16 @@ func (c *clock) add(d time.Duration) {
 // world is a development provider, a relying party that has discovered it, and a person's browser.
 type world struct {
 	*Provider
-	idp     *devidp.Server
-	browser *devidp.Browser
+	op      *idp.Server
+	browser *idp.Browser
 	clock   *clock
 	cfg     Config
 }
 
-func startIDP(t *testing.T, c *clock, change func(*devidp.Config)) *devidp.Server {
+func startIDP(t *testing.T, c *clock, change func(*idp.Config)) *idp.Server {
 	t.Helper()
-	cfg := devidp.Config{
-		Clients: []devidp.Client{
+	cfg := idp.Config{
+		Clients: []idp.Client{
 			{ID: "app", Secret: "a secret/with+signs", Audience: "api", RedirectURIs: []string{redirectURI},
 				PostLogoutRedirectURIs: []string{"https://app.example/bye"}},
 			{ID: "public", RedirectURIs: []string{redirectURI}},
@@ -56,31 +56,31 @@ func startIDP(t *testing.T, c *clock, change func(*devidp.Config)) *devidp.Serve
 	if change != nil {
 		change(&cfg)
 	}
-	idp, err := devidp.Start(t.Context(), "127.0.0.1:0", cfg, nil)
+	op, err := idp.Start(t.Context(), "127.0.0.1:0", cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := idp.Close(); err != nil {
+		if err := op.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return idp
+	return op
 }
 
-func newWorld(t *testing.T, change func(*devidp.Config, *Config)) *world {
+func newWorld(t *testing.T, change func(*idp.Config, *Config)) *world {
 	t.Helper()
-	w := &world{browser: devidp.NewBrowser(nil), clock: newClock()}
+	w := &world{browser: idp.NewBrowser(nil), clock: newClock()}
 	w.cfg = Config{
 		Name: "corp", ClientID: "app", ClientSecret: "a secret/with+signs", Audiences: []string{"other-api", "api"},
 		Scopes: []string{"openid", "profile", "email", "offline_access"}, Now: w.clock.now, HTTPClient: &http.Client{},
 	}
-	w.idp = startIDP(t, w.clock, func(c *devidp.Config) {
+	w.op = startIDP(t, w.clock, func(c *idp.Config) {
 		if change != nil {
 			change(c, &w.cfg)
 		}
 	})
-	w.cfg.Issuer = w.idp.Issuer()
+	w.cfg.Issuer = w.op.Issuer()
 	w.Provider = discovered(t, w.cfg)
 	return w
 }
@@ -98,9 +98,9 @@ func discovered(t *testing.T, c Config) *Provider {
 	return p
 }
 
-func (w *world) fault(t *testing.T, faults ...devidp.Fault) {
+func (w *world) fault(t *testing.T, faults ...idp.Fault) {
 	t.Helper()
-	if err := w.idp.SetFaults(faults...); err != nil {
+	if err := w.op.SetFaults(faults...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter"
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/redisapp/redislink"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // all are a claim of each algorithm, which together are one call.
@@ -101,7 +101,7 @@ func TestStore_demoted(t *testing.T) {
 // A user who may not run a command that a script needs has nothing charged, whatever the order.
 func TestStore_missingRight(t *testing.T) {
 	for _, right := range []string{"-mget", "-set", "-time"} {
-		server := devstack.RedisForTest(t, devstack.RedisOptions{ACL: []string{"user limits on >secret ~gh:* &* +@all"}})
+		server := stack.RedisForTest(t, stack.RedisOptions{ACL: []string{"user limits on >secret ~gh:* &* +@all"}})
 		opts := standalone(server)
 		opts.Username, opts.Password = "limits", "secret"
 		s := New(connect(t, opts), Options{})

@@ -14,7 +14,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter"
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter/limitertest"
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/redisapp/redislink"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // patience bounds what only happens in time on an idle machine.
@@ -31,17 +31,17 @@ func connect(tb testing.TB, opts redislink.Options) *redislink.Link {
 	return link
 }
 
-func standalone(server *devstack.Redis) redislink.Options {
+func standalone(server *stack.Redis) redislink.Options {
 	return redislink.Options{Addresses: []string{server.Addr()}, NodeID: "test"}
 }
 
-func start(tb testing.TB, config ...string) *devstack.Redis {
+func start(tb testing.TB, config ...string) *stack.Redis {
 	tb.Helper()
-	return devstack.RedisForTest(tb, devstack.RedisOptions{Config: config})
+	return stack.RedisForTest(tb, stack.RedisOptions{Config: config})
 }
 
 // open starts a server and returns a store on it that goes by its clock.
-func open(tb testing.TB, config ...string) (*Store, *devstack.Redis) {
+func open(tb testing.TB, config ...string) (*Store, *stack.Redis) {
 	tb.Helper()
 	server := start(tb, config...)
 	return New(connect(tb, standalone(server)), Options{}), server
@@ -63,14 +63,14 @@ func startCluster(tb testing.TB) redislink.Options {
 	return opts
 }
 
-func cli(tb testing.TB, server *devstack.Redis, args ...string) string {
+func cli(tb testing.TB, server *stack.Redis, args ...string) string {
 	tb.Helper()
 	reply, err := server.CLI(args...)
 	require.NoError(tb, err)
 	return reply
 }
 
-func number(tb testing.TB, server *devstack.Redis, args ...string) int64 {
+func number(tb testing.TB, server *stack.Redis, args ...string) int64 {
 	tb.Helper()
 	n, err := strconv.ParseInt(cli(tb, server, args...), 10, 64)
 	require.NoError(tb, err)

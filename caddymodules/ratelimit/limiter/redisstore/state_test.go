@@ -14,7 +14,7 @@ import (
 
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter"
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter/limitertest"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // Trap 2: a state lives as long as it is worth something, and not much longer.
@@ -315,7 +315,7 @@ func randomState(r *rand.Rand, a limiter.Algorithm) string {
 	return string(b)
 }
 
-func anyBytes(t *testing.T, s *Store, server *devstack.Redis, a limiter.Algorithm, state string) {
+func anyBytes(t *testing.T, s *Store, server *stack.Redis, a limiter.Algorithm, state string) {
 	t.Helper()
 	c := claim(t, a.String(), perMinute(a, 10), 1)
 	key := stateKey(s, c)

@@ -14,7 +14,7 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/sessions"
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/sessions/redisstore"
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/sessions/sessionstest"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // site is a node's Manager over a link of its own.
@@ -24,7 +24,7 @@ type site struct {
 	link *counter
 }
 
-func newSite(t testing.TB, server *devstack.Redis, ns string, keys *sessions.Keys, clock func() time.Time, test bool) *site {
+func newSite(t testing.TB, server *stack.Redis, ns string, keys *sessions.Keys, clock func() time.Time, test bool) *site {
 	t.Helper()
 	link := &counter{Link: connect(t, server, 8<<20)}
 	config := redisstore.Config{Link: link, Namespace: ns}
@@ -91,7 +91,7 @@ func TestManager_costsFewCommands(t *testing.T) {
 // TestManager_survivesRedis: while Redis hangs, is killed and comes back, people on three nodes stay
 // signed in, and no request waits for long.
 func TestManager_survivesRedis(t *testing.T) {
-	server, err := devstack.StartRedis(t.Context(), devstack.RedisOptions{AppendOnly: true})
+	server, err := stack.StartRedis(t.Context(), stack.RedisOptions{AppendOnly: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
 	keys := sessions.RandomKeys()

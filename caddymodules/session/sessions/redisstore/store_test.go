@@ -19,18 +19,18 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/sessions"
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/sessions/redisstore"
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/sessions/sessionstest"
-	"github.com/gatehouse-proxy/gatehouse/tests/devstack"
+	"github.com/gatehouse-proxy/gatehouse/dev/stack"
 )
 
 // redis is shared by the tests that do not hurt it; each has a namespace of its own.
 var (
-	redis      *devstack.Redis
+	redis      *stack.Redis
 	namespaces atomic.Int64
 )
 
 func TestMain(m *testing.M) {
 	var err error
-	if redis, err = devstack.StartRedis(context.Background(), devstack.RedisOptions{}); err != nil {
+	if redis, err = stack.StartRedis(context.Background(), stack.RedisOptions{}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 func namespace() string { return "test-" + strconv.FormatInt(namespaces.Add(1), 10) }
 
 // connect opens a link of its own to a server, and waits until it can be used.
-func connect(t testing.TB, server *devstack.Redis, cacheBytes int) *redislink.Link {
+func connect(t testing.TB, server *stack.Redis, cacheBytes int) *redislink.Link {
 	t.Helper()
 	link := redislink.Open(
 		redislink.Options{Addresses: []string{server.Addr()}, NodeID: t.Name()}, "sessions",
@@ -89,7 +89,7 @@ func creation(selector sessions.Selector) sessions.Creation {
 
 // TestStore_everyKeyExpires looks at what is really in the server.
 func TestStore_everyKeyExpires(t *testing.T) {
-	server, err := devstack.StartRedis(t.Context(), devstack.RedisOptions{})
+	server, err := stack.StartRedis(t.Context(), stack.RedisOptions{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
 	store := open(t, redisstore.Config{Link: connect(t, server, 1<<20), Namespace: "ttl"})
@@ -248,7 +248,7 @@ func (c *counter) Pipeline(ctx context.Context, calls []redislink.Call) []redisl
 
 // TestStore_namesFailures: a server that cannot serve is unavailable, a damaged session is not.
 func TestStore_namesFailures(t *testing.T) {
-	server, err := devstack.StartRedis(t.Context(), devstack.RedisOptions{})
+	server, err := stack.StartRedis(t.Context(), stack.RedisOptions{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
 	store := open(t, redisstore.Config{Link: connect(t, server, 1<<20)})
