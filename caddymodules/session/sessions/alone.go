@@ -44,8 +44,8 @@ type evidence struct {
 
 	rideThrough                    time.Duration
 	idle, routeIdle, routeAbsolute time.Duration
-	// ticketAge is how old a ticket gets before it is issued anew, so its last activity is that much
-	// behind the truth.
+	// ticketAge is how old a ticket gets before it is issued anew. If that response was lost, the browser
+	// has the old one for as long again. So the last activity in a ticket is up to twice ticketAge old.
 	ticketAge time.Duration
 	// aliveAt, if not zero, excuses idleness of sessions that were not idle then: the store has
 	// come back, and other nodes may still have to tell it of activity since.
@@ -94,12 +94,12 @@ func (e evidence) ride() ridden {
 	case e.routeAbsolute > 0 && e.now >= s.Created.Add(e.routeAbsolute):
 		return r.refuseHere(ReasonAbsolute)
 	case excused:
-	case byTicket && idle >= e.idle+e.ticketAge:
+	case byTicket && idle >= e.idle+2*e.ticketAge:
 		return r.refuse(ReasonIdle)
 	case idle >= e.idle:
 		// Another node may know better.
 		return r.refuse(ReasonUnavailable)
-	case byTicket && e.routeIdle > 0 && idle >= e.routeIdle+e.ticketAge:
+	case byTicket && e.routeIdle > 0 && idle >= e.routeIdle+2*e.ticketAge:
 		return r.refuseHere(ReasonIdle)
 	case e.routeIdle > 0 && idle >= e.routeIdle:
 		return r.refuse(ReasonUnavailable)

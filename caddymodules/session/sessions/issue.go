@@ -35,7 +35,38 @@ func (m *Manager) Cookies(ctx context.Context, v *Verdict) (Cookies, RotationRes
 	if now.Sub(v.decided) >= carryTime {
 		return Cookies{}, NotTried
 	}
-	return v.issue, NotTried
+	return m.pending(v, now), NotTried
+}
+
+// renewal is a ticket that is due. Cookies seals it, and only for a response that carries it. A nil
+// session means that no ticket is due.
+type renewal struct {
+	session      *Session
+	hash         Hash
+	last, online Instant
+	// presented is the digest of the ticket that the renewal replaces.
+	presented uint64
+}
+
+// pending returns the cookies that are due without a rotation. Requests that present the same ticket get
+// one renewal together in each ticketAge.
+func (m *Manager) pending(v *Verdict, now time.Time) Cookies {
+	r := v.renewal
+	if !v.issue.Empty() || r.session == nil {
+		return v.issue
+	}
+	s := m.node.table.lock(r.session.Selector)
+	h := s.byKey[r.session.Selector]
+	if h != nil {
+		if h.renewedFor(r.presented, now) {
+			s.mu.Unlock()
+			return Cookies{}
+		}
+		h.renewed, h.renewedUntil = r.presented, now.Add(m.ticketAge)
+	}
+	s.mu.Unlock()
+	ticket := Ticket{Session: *r.session, Hash: r.hash, Last: r.last, OnlineAt: r.online}
+	return Cookies{Ticket: m.tickets.Seal(ticket, v.request.Host), Absolute: r.session.Absolute}
 }
 
 // rotate replaces the verifier of the request.
@@ -43,7 +74,7 @@ func (m *Manager) rotate(ctx context.Context, v *Verdict, now time.Time) (Cookie
 	v.rotate = false
 	next, err := NewVerifier(m.c.Random)
 	if err != nil {
-		return v.issue, RotationFailed
+		return m.pending(v, now), RotationFailed
 	}
 	selector := v.cookie.Selector
 	reply, err := m.node.store.Rotate(context.WithoutCancel(ctx), Rotation{
@@ -71,9 +102,9 @@ func (m *Manager) rotate(ctx context.Context, v *Verdict, now time.Time) (Cookie
 		return c.issue(Cookie{selector, next}, reply.Record, c.lastOf(v), reply.Now), RotationWon
 	case Superseded:
 		c.reissue(v, reply.Record, reply.Now)
-		return v.issue, RotationLost
+		return m.pending(v, now), RotationLost
 	case NotDue:
-		return v.issue, NotTried
+		return m.pending(v, now), NotTried
 	default:
 		return Cookies{}, RotationLost
 	}
@@ -108,7 +139,7 @@ func (c *check) lastOf(v *Verdict) Instant {
 	return c.m.node.clock.instant(c.now)
 }
 
-// renewTicket gives the browser a fresh ticket for the verifier that it has.
+// renewTicket notes that the browser is due a fresh ticket for the verifier that it has.
 func (c *check) renewTicket(v *Verdict, r *Record, now Instant) {
 	if c.r.Speculative {
 		return
@@ -120,11 +151,10 @@ func (c *check) renewTicket(v *Verdict, r *Record, now Instant) {
 			return
 		}
 	}
-	value := c.m.tickets.Seal(ticketOf(r, c.hash, last, now), c.r.Host)
-	v.issue = Cookies{Ticket: value, Absolute: r.Absolute}
+	v.renewal = renewal{session: &r.Session, hash: c.hash, last: last, online: now, presented: c.ticketDigest()}
 }
 
-// renewRiding gives the browser a ticket with the newer activity. What the store confirmed, and when,
+// renewRiding notes that the browser is due a ticket with the newer activity. What the store confirmed, and when,
 // stays as it was: an outage cannot be ridden further by riding.
 func (c *check) renewRiding(v *Verdict, r ridden) {
 	if c.r.Speculative {
@@ -134,11 +164,11 @@ func (c *check) renewRiding(v *Verdict, r ridden) {
 	if matches && r.last.Sub(c.ticket.Last) < c.m.ticketAge {
 		return
 	}
-	t := Ticket{Session: *r.session, Hash: c.hash, Last: r.last, OnlineAt: r.online}
+	online := r.online
 	if matches {
-		t.OnlineAt = c.ticket.OnlineAt
+		online = c.ticket.OnlineAt
 	}
-	v.issue = Cookies{Ticket: c.m.tickets.Seal(t, c.r.Host), Absolute: r.session.Absolute}
+	v.renewal = renewal{session: r.session, hash: c.hash, last: r.last, online: online, presented: c.ticketDigest()}
 }
 
 func ticketOf(r *Record, h Hash, last, online Instant) Ticket {
@@ -165,10 +195,20 @@ func (c *check) ticketMatches() bool {
 	return c.ticket != nil && c.ticket.Hash.Equal(c.hash)
 }
 
-// freshTicket says whether the presented ticket is one that was found fresh here, so that it need not
-// be opened again with every request. The shard is locked.
+// freshTicket says whether the presented ticket needs no renewal: this node found it fresh, or has
+// replaced it a short time ago. Then it is not opened again. The shard is locked.
 func (c *check) freshTicket(h *held) bool {
-	return c.r.Ticket != "" && c.now.Before(h.ticketFresh) && h.ticket == c.ticketDigest()
+	fresh, renewed := c.now.Before(h.ticketFresh), c.now.Before(h.renewedUntil)
+	if !fresh && !renewed {
+		return false
+	}
+	digest := c.ticketDigest()
+	return fresh && h.ticket == digest || renewed && h.renewed == digest
+}
+
+// renewedFor says whether a response has replaced this ticket a short time ago. The shard is locked.
+func (h *held) renewedFor(ticket uint64, now time.Time) bool {
+	return h.renewed == ticket && now.Before(h.renewedUntil)
 }
 
 // remember that the presented ticket is good for a while.

@@ -168,7 +168,7 @@ func TestRide_isIdleByWhatIsKnown(t *testing.T) {
 	signedIn(t, without.ask(w.nodes[0]), sessions.SourceCopy)
 	w.clock.Advance(idle)
 	undecided(t, without.ask(w.nodes[0]))
-	// With its ticket, which is no more than F behind, it is certain; without a change of cookies.
+	// With its ticket, which is no more than F behind, it is certain, without a change of cookies.
 	w.clock.Advance(flush)
 	v := b.ask(second)
 	refused(t, v, sessions.ReasonIdle)

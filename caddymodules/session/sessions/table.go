@@ -25,6 +25,10 @@ type held struct {
 	// ticket is a digest of the last ticket that was found good here, and until when it is fresh.
 	ticket      uint64
 	ticketFresh time.Time
+	// renewed is a digest of the last ticket that a response replaced. Until renewedUntil a client that
+	// presents the same ticket again gets no other one: it may never take any.
+	renewed      uint64
+	renewedUntil time.Time
 	// addr is from where the session was last used here.
 	addr string
 	// retryRotation spares a store that did not answer a rotation.

@@ -80,6 +80,7 @@ type Verdict struct {
 	request   Request
 	cookie    Cookie
 	issue     Cookies
+	renewal   renewal
 	decided   time.Time
 	rotate    bool
 	reissued  bool
