@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
@@ -91,6 +92,35 @@ func (c *visit) forbidden(w http.ResponseWriter, v *sessions.Verdict) error {
 		cause: fmt.Errorf("session %s lacks what a rule requires", v.Session.Selector.ID()),
 		page:  page{Title: "Not for you", Text: "You are signed in, but you may not see this page. If you should, ask whoever looks after this site."},
 	})
+}
+
+// notAllowed answers a user whom `allow` does not admit. The rule may be newer than their session.
+func (c *visit) notAllowed(w http.ResponseWriter, v *sessions.Verdict) error {
+	c.h.metrics.refused.WithLabelValues("allow").Inc()
+	return c.answer(w, &answer{
+		status: http.StatusForbidden, reason: "not_allowed", login: c.otherUserAddress(c.referrer()),
+		cause: fmt.Errorf("session %s is not admitted by allow of provider %q", v.Session.Selector.ID(), v.Session.Provider),
+		page:  c.notAllowedPage(c.sent.URL.RequestURI()),
+	})
+}
+
+// notAllowedPage tells a user that their account may not use this site, and offers another account.
+func (c *visit) notAllowedPage(returnTo string) page {
+	return page{
+		Title:  "You cannot sign in here",
+		Text:   "Your account is known, but it is not among those that may use this site. If it should be, ask whoever looks after the site.",
+		Action: c.otherUserAddress(returnTo), Label: "Sign in as somebody else",
+	}
+}
+
+// otherUserAddress begins a login at which the provider asks for an account again. Without that the provider
+// would answer with the account that it knows already.
+func (c *visit) otherUserAddress(returnTo string) string {
+	address := c.loginAddress(returnTo)
+	if strings.Contains(address, "?") {
+		return address + "&prompt=login"
+	}
+	return address + "?prompt=login"
 }
 
 // refuseCrossSite answers a request that another site's page has made.

@@ -27,9 +27,7 @@ func (c *visit) callback(p *provider) func(http.ResponseWriter) error {
 		}
 		if claim, ok := p.allows(&who); !ok {
 			c.refused(p, "not_allowed", zap.String("subject", who.Subject), zap.String("claim", claim))
-			return c.page(w, http.StatusForbidden, page{
-				Title: "You cannot sign in here", Text: "Your account is known, but it is not among those that may use this site. If it should be, ask whoever looks after the site.",
-			})
+			return c.page(w, http.StatusForbidden, c.notAllowedPage(flow.ReturnTo))
 		}
 		return c.signIn(w, p, flow, &who, tokens)
 	}

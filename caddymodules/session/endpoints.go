@@ -100,6 +100,9 @@ func (c *visit) own(w http.ResponseWriter) error {
 	if !known {
 		return c.unavailable(w, &v)
 	}
+	if fulfil(p.config.Allow, v.Session) == unfulfilled {
+		return c.notAllowed(w, &v)
+	}
 	shown.signIn(c.r, p, id, v.Session)
 	cookies, rotation := c.h.manager.Cookies(c.r.Context(), &v)
 	c.h.metrics.countRotation(rotation)

@@ -101,12 +101,14 @@ func (c *visit) request(passive bool) sessions.Request {
 	}
 }
 
-// settle takes back a verdict about somebody of a provider that is not configured here (any more).
+// settle rejects a session that was made at another site: by another provider, by a provider that is not
+// configured here any more, or for another client. All sites of a Redis share its sessions, and a user can
+// copy a cookie from one site to another.
 func (h *Handler) settle(v *sessions.Verdict) {
 	if v.Standing != sessions.SignedIn {
 		return
 	}
-	if p := h.byName[v.Session.Provider]; p == nil || p.Issuer() != v.Session.Issuer {
+	if p := h.byName[v.Session.Provider]; p == nil || p.Issuer() != v.Session.Issuer || p.config.ClientID != v.Session.ClientID {
 		v.Standing, v.Reason, v.Session = sessions.SignedOut, sessions.ReasonNone, nil
 	}
 }
@@ -120,6 +122,19 @@ func (c *visit) pass(w http.ResponseWriter, next caddyhttp.Handler, v *sessions.
 			return c.forward(w, next, v)
 		}
 		return c.unavailable(w, v)
+	}
+	switch fulfil(p.config.Allow, v.Session) {
+	case unfulfilled:
+		if public {
+			return c.forward(w, next, v) // as nobody: the app must not see this user
+		}
+		return c.notAllowed(w, v)
+	case unknown:
+		if public {
+			return c.forward(w, next, v)
+		}
+		return c.unavailable(w, v)
+	case fulfilled:
 	}
 	if !public {
 		switch fulfil(c.terms.require, v.Session) {

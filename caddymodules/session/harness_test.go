@@ -135,6 +135,8 @@ func open(t testing.TB, lines string) *fixture {
 			ID: "app", Secret: "hush",
 			RedirectURIs:           []string{site + "/_auth/callback/dev", site + "/_auth/callback/other", "https://app.test:8443/_auth/callback/dev"},
 			PostLogoutRedirectURIs: []string{site + "/"},
+		}, {
+			ID: "shop", Secret: "hush", RedirectURIs: []string{site + "/_auth/callback/dev"},
 		}},
 	}, nil)
 	require.NoError(t, err)

@@ -17,6 +17,10 @@ import (
 // largestMaxAge bounds the max_age that an address may ask for, in seconds.
 const largestMaxAge = 365 * 24 * 60 * 60
 
+// promptLogin has the provider ask for an account and a password, although it knows the browser already
+// (OpenID Connect Core 1.0, 3.1.2.1).
+const promptLogin = "login"
+
 // login sends a person to a provider; nil lets them choose.
 func (c *visit) login(p *provider) func(http.ResponseWriter) error {
 	return func(w http.ResponseWriter) error {
@@ -67,9 +71,16 @@ func (c *visit) cannotSignIn() *answer {
 
 func (c *visit) choose(w http.ResponseWriter) error {
 	p := page{Title: "Sign in"}
-	query := ""
+	values := url.Values{}
 	if to := c.returnTo(); to != c.h.AfterLogin {
-		query = "?return_to=" + url.QueryEscape(to)
+		values.Set("return_to", to)
+	}
+	if c.sent.URL.Query().Get("prompt") == promptLogin {
+		values.Set("prompt", promptLogin)
+	}
+	query := ""
+	if len(values) > 0 {
+		query = "?" + values.Encode()
 	}
 	for _, provider := range c.h.providers {
 		p.Choices = append(p.Choices, choice{Address: c.h.Prefix + "/login/" + provider.Name() + query, Label: "Continue with " + provider.Name()})
@@ -104,7 +115,11 @@ func (c *visit) begin(w http.ResponseWriter, p *provider) error {
 	if age, err := strconv.Atoi(c.sent.URL.Query().Get("max_age")); err == nil && age >= 0 && age <= largestMaxAge {
 		flow = flow.WithMaxAge(time.Duration(age) * time.Second)
 	}
-	address, err := p.AuthURL(flow, oidc.AuthRequest{RedirectURI: c.redirectURI(p)})
+	prompt := ""
+	if c.sent.URL.Query().Get("prompt") == promptLogin {
+		prompt = promptLogin
+	}
+	address, err := p.AuthURL(flow, oidc.AuthRequest{RedirectURI: c.redirectURI(p), Prompt: prompt})
 	if err != nil {
 		c.h.logger.Warn("a login could not begin", zap.String("provider", p.Name()), zap.Error(err))
 		return c.loginUnavailable(w, p)

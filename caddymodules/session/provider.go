@@ -82,8 +82,11 @@ type provider struct {
 	config *Provider
 	key    providerKey
 	entry  *providerEntry
-	// claims are kept, in this order, and published. Groups have a place of their own.
+	// claims are published as placeholders. Groups have a field of their own.
 	claims []string
+	// stored are the claims that a session stores: claims and those of `allow`. A ticket carries the first
+	// ones that fit.
+	stored []string
 }
 
 // providerKey is the pool's key of a provider: a digest of its settings, secrets included. What is
@@ -121,7 +124,7 @@ func (c *Provider) join(h *Handler) (*provider, error) {
 		entry.handlers = append(entry.handlers, h)
 		entry.mu.Unlock()
 	}
-	p := &provider{Provider: entry.Provider, config: &resolved, key: key, entry: entry, claims: resolved.keptClaims()}
+	p := &provider{Provider: entry.Provider, config: &resolved, key: key, entry: entry, claims: resolved.keptClaims(), stored: resolved.storedClaims()}
 	return p, nil
 }
 
@@ -251,6 +254,29 @@ func (c *Provider) keptClaims() []string {
 		names = slices.Insert(slices.DeleteFunc(names, func(name string) bool { return name == id }), 0, id)
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return name == claimGroups })
+}
+
+// storedClaims are the claims that a session stores, most important first: the claim of the user's id,
+// those of `allow`, which every request is checked against, and the published ones.
+func (c *Provider) storedClaims() (names []string) {
+	add := func(name string) {
+		if name != "" && name != claimGroups && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	add(c.idClaim())
+	for _, q := range c.Allow {
+		add(q.Claim)
+	}
+	for _, name := range c.Claims {
+		add(name)
+	}
+	return names
+}
+
+// allowsBy reports whether `allow` looks at the claim.
+func (c *Provider) allowsBy(claim string) bool {
+	return slices.ContainsFunc(c.Allow, func(q Requirement) bool { return q.Claim == claim })
 }
 
 // idClaim is the claim that names the user, empty if sub does.

@@ -92,6 +92,9 @@ func (u *published) user(name string) (any, bool) {
 		}
 		return strconv.FormatInt(s.AuthTime.Unix(), 10), true
 	case claimGroups:
+		if !u.provider.keepsGroups() {
+			return words(nil), true
+		}
 		return words(s.Groups), true
 	case "email_verified":
 		if u.provider.keeps("email") && len(s.Claims.Values("email")) == 1 {

@@ -36,6 +36,7 @@ func TestCSRF(t *testing.T) {
 		"reading":                       {http.MethodGet, "/", []string{"Sec-Fetch-Site", "cross-site"}, 200},
 		"WebSocket":                     {http.MethodGet, "/", append([]string{"Origin", site}, upgrade...), 200},
 		"WebSocket of a program":        {http.MethodGet, "/", upgrade, 200},
+		"WebSocket without an origin":   {http.MethodGet, "/", append([]string{"Sec-Fetch-Site", "cross-site"}, upgrade...), 403},
 		"WebSocket of another site":     {http.MethodGet, "/", append([]string{"Origin", "https://evil.test"}, upgrade...), 403},
 		"WebSocket of another scheme":   {http.MethodGet, "/", append([]string{"Origin", "http://app.test"}, upgrade...), 403},
 		"WebSocket of no origin":        {http.MethodGet, "/", append([]string{"Origin", "null"}, upgrade...), 403},

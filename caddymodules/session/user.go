@@ -32,19 +32,23 @@ func (p *provider) userID(s *sessions.Session) (string, bool) {
 	return values[0], true
 }
 
-// keeps says whether sessions have the claim.
+// keeps reports whether the claim is published as a placeholder. A session also stores the claims of
+// `allow`, which are not published.
 func (p *provider) keeps(claim string) bool { return slices.Contains(p.claims, claim) }
+
+// keepsGroups reports whether the groups are published as a placeholder.
+func (p *provider) keepsGroups() bool { return slices.Contains(p.config.Claims, claimGroups) }
 
 // identity is what a session keeps of who has signed in.
 func (p *provider) identity(who *oidc.Identity) sessions.Identity {
 	id := sessions.Identity{
-		Provider: who.Provider, Issuer: who.Issuer, Subject: who.Subject, ProviderSession: who.SessionID,
+		Provider: who.Provider, Issuer: who.Issuer, ClientID: p.config.ClientID, Subject: who.Subject, ProviderSession: who.SessionID,
 		ACR: who.ACR, AMR: who.AMR, AuthTime: who.AuthTime,
 	}
-	if slices.Contains(p.config.Claims, claimGroups) {
+	if p.keepsGroups() || p.config.allowsBy(claimGroups) {
 		id.Groups = who.Groups
 	}
-	for _, name := range p.claims {
+	for _, name := range p.stored {
 		if values := who.Claims.Values(name); len(values) > 0 {
 			id.Claims = append(id.Claims, sessions.Claim{Name: name, Values: values})
 		}

@@ -478,3 +478,14 @@ func TestRefresh_providerFails(t *testing.T) {
 		}
 	})
 }
+
+// A login whose flow has no nonce is refused, also if the ID token has none: two empty texts are equal.
+func TestLogin_rejectsAFlowWithoutNonce(t *testing.T) {
+	w := newWorld(t, nil)
+	w.fault(t, idp.Fault{Name: "no_nonce"})
+	f := NewFlow("corp", "/", w.clock.now())
+	answer := w.answer(t, f, AuthRequest{}, "adam")
+	f.Nonce = ""
+	_, _, err := w.Login(t.Context(), answer, f, redirectURI)
+	wantReason(t, err, "id token", ReasonNonce)
+}

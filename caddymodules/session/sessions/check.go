@@ -18,6 +18,10 @@ func (m *Manager) Check(ctx context.Context, r Request) Verdict {
 	v.cookie, v.decided = cookie, c.now
 	c.hash = cookie.Verifier.Hash()
 	c.decide(ctx, &v)
+	if v.Standing == SignedIn && v.Session.Host != bareHost(r.Host) {
+		// A session counts only where it was made: a cookie of another site is no session here.
+		return Verdict{request: r, cookie: cookie, decided: c.now, Source: v.Source}
+	}
 	return v
 }
 

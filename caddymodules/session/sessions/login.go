@@ -30,7 +30,7 @@ func (m *Manager) Login(ctx context.Context, r Request, who Identity) (*Session,
 	if err != nil {
 		return nil, Cookies{}, err
 	}
-	record := Record{Session: Session{Identity: who, Selector: selector}, Current: verifier.Hash()}
+	record := Record{Session: Session{Identity: who, Selector: selector, Host: bareHost(r.Host)}, Current: verifier.Hash()}
 	sent := m.node.now()
 	created, err := m.node.store.Create(ctx, Creation{Record: record, Lifetime: m.c.Lifetime})
 	if err != nil {

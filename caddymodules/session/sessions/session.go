@@ -9,6 +9,8 @@ import (
 type Identity struct {
 	// Provider is the configured name, Issuer the provider's own. Subject is unique within Issuer.
 	Provider, Issuer, Subject string
+	// ClientID is this site's name at the provider, for which the provider authenticated the person.
+	ClientID string
 	// ProviderSession is the provider's `sid`, empty if it has none.
 	ProviderSession string
 	// ACR and AMR say how the person was authenticated, AuthTime when; zero if the provider did not say.
@@ -45,6 +47,9 @@ func (c Claims) Values(name string) []string {
 type Session struct {
 	Identity
 	Selector Selector
+	// Host is the host at which the person signed in, in lower case and without a port. The session is
+	// valid at no other host.
+	Host string
 	// Created is the login, Absolute the end that no activity moves.
 	Created, Absolute Instant
 	// Generation counts the rotations.

@@ -84,6 +84,7 @@ func (t *Tickets) Open(value, host string) (*Ticket, bool) {
 	if ticket.Issuer, ok = t.issuers[ticket.Provider]; !ok {
 		return nil, false
 	}
+	ticket.Host = bareHost(host) // a ticket opens at no other host
 	return ticket, true
 }
 
@@ -100,8 +101,10 @@ func (t *Tickets) additional(host string) []byte {
 
 // bareHost is the host of a Host header, in lower case, without port and final dot.
 func bareHost(host string) string {
-	if a, err := netip.ParseAddrPort(host); err == nil {
-		return a.Addr().String()
+	if host != "" && (host[0] == '[' || host[0] >= '0' && host[0] <= '9') {
+		if a, err := netip.ParseAddrPort(host); err == nil {
+			return a.Addr().String()
+		}
 	}
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host, ':') == i {
 		host = host[:i]

@@ -16,7 +16,7 @@ import (
 func someTicket() sessions.Ticket {
 	return sessions.Ticket{
 		Session: sessions.Session{
-			Identity: sessionstest.Person(), Selector: sessions.Selector{1, 2, 3},
+			Identity: sessionstest.Person(), Selector: sessions.Selector{1, 2, 3}, Host: host,
 			Created: 1_770_000_000_000, Absolute: 1_770_086_400_000, Generation: 7,
 		},
 		Hash: sessions.Verifier{9}.Hash(), Last: 1_770_000_100_000, OnlineAt: 1_770_000_090_000,

@@ -7,7 +7,7 @@ import (
 
 // The plain text of a ticket: a version, then fixed and length-prefixed fields in this order. It is
 // authenticated before it is read, and read as if it were not.
-const ticketVersion = 1
+const ticketVersion = 2
 
 const (
 	flagGroupsCut = 1 << iota
@@ -31,7 +31,7 @@ func (t *Ticket) encode() []byte {
 		auth = max(t.AuthTime.Unix(), 0)
 	}
 	b = binary.AppendUvarint(b, uint64(auth))
-	for _, s := range []string{t.Provider, t.Subject, t.ProviderSession, t.ACR} {
+	for _, s := range []string{t.Provider, t.ClientID, t.Subject, t.ProviderSession, t.ACR} {
 		b = appendString(b, s)
 	}
 	b = appendStrings(b, t.AMR)
@@ -75,7 +75,7 @@ func decodeTicket(plain []byte) (*Ticket, bool) {
 	if auth := r.number(); auth > 0 {
 		t.AuthTime = time.Unix(auth, 0).UTC()
 	}
-	t.Provider, t.Subject = r.string(), r.string()
+	t.Provider, t.ClientID, t.Subject = r.string(), r.string(), r.string()
 	t.ProviderSession, t.ACR = r.string(), r.string()
 	t.AMR = r.strings()
 	t.Groups = r.strings()

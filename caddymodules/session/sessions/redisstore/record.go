@@ -28,6 +28,8 @@ const (
 	fieldRebuilt   = "rebuilt"
 	fieldProvider  = "provider"
 	fieldIssuer    = "iss"
+	fieldClientID  = "client_id"
+	fieldHost      = "host"
 	fieldSubject   = "sub"
 	fieldSID       = "sid"
 	fieldACR       = "acr"
@@ -46,6 +48,8 @@ func creationFields(r *sessions.Record) ([]string, error) {
 		fieldGen, "1",
 		fieldProvider, r.Provider,
 		fieldIssuer, r.Issuer,
+		fieldClientID, r.ClientID,
+		fieldHost, r.Host,
 		fieldSubject, r.Subject,
 	}
 	if r.ProviderSession != "" {
@@ -89,11 +93,13 @@ func decodeRecord(selector sessions.Selector, fields map[string]string) (*sessio
 			Identity: sessions.Identity{
 				Provider:        fields[fieldProvider],
 				Issuer:          fields[fieldIssuer],
+				ClientID:        fields[fieldClientID],
 				Subject:         fields[fieldSubject],
 				ProviderSession: fields[fieldSID],
 				ACR:             fields[fieldACR],
 			},
 			Selector:   selector,
+			Host:       fields[fieldHost],
 			Created:    sessions.Instant(d.number(fieldCreated)),
 			Absolute:   sessions.Instant(d.number(fieldAbsolute)),
 			Generation: d.number(fieldGen),

@@ -74,7 +74,7 @@ func selector(n byte) sessions.Selector { return sessions.Selector{n, 15: n} }
 // Person is an identity with every field set.
 func Person() sessions.Identity {
 	return sessions.Identity{
-		Provider: "corp", Issuer: "https://login.example.com", Subject: "u-1", ProviderSession: "sid-1",
+		Provider: "corp", Issuer: "https://login.example.com", ClientID: "app", Subject: "u-1", ProviderSession: "sid-1",
 		ACR: "urn:mfa", AMR: []string{"pwd", "otp"}, AuthTime: time.Unix(1_769_999_990, 0).UTC(),
 		Groups: []string{"staff", "admins \"of\" all\n"},
 		Claims: sessions.Claims{
@@ -94,7 +94,7 @@ func (b *bench) create(n byte) *sessions.Record {
 
 func creation(s, v byte, life time.Duration) sessions.Creation {
 	return sessions.Creation{
-		Record:   sessions.Record{Session: sessions.Session{Identity: Person(), Selector: selector(s)}, Current: hash(v)},
+		Record:   sessions.Record{Session: sessions.Session{Identity: Person(), Selector: selector(s), Host: "app.example.com"}, Current: hash(v)},
 		Lifetime: life,
 	}
 }
