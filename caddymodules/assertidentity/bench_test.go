@@ -30,6 +30,7 @@ func BenchmarkServeHTTP(b *testing.B) {
 		{"cached_basic_auth", f, map[string]any{"http.auth.user.id": "ann"}, false},
 		{"cached_plain_headers", plain, ann(), false},
 		{"signed", f, ann(), true},
+		{"cached_published", f, ann(), false},
 	} {
 		b.Run(bc.name, func(b *testing.B) {
 			r, w := request(bc.placeholders), httptest.NewRecorder()
@@ -38,6 +39,9 @@ func BenchmarkServeHTTP(b *testing.B) {
 				"Referer": "https://app.example/", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin", "User-Agent": "x",
 			} {
 				r.Header.Set(name, value)
+			}
+			if bc.name == "cached_published" {
+				r = publishedRequest(bc.placeholders, nil)
 			}
 			_, ok := replacer(r).GetString("http.request.uuid")
 			require.True(b, ok)

@@ -36,7 +36,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if !ok {
 		return caddyhttp.Error(http.StatusInternalServerError, errors.New("assert_identity: the request has no placeholders"))
 	}
-	a, err := h.assert(repl)
+	published, _ := caddyhttp.GetVar(r.Context(), publisherVar).(publisher)
+	a, err := h.assert(repl, published)
 	if err != nil {
 		h.counts.failed.Inc()
 		return caddyhttp.Error(http.StatusInternalServerError, fmt.Errorf("assert_identity: %w", err))
@@ -56,10 +57,10 @@ func requestID(r *http.Request, repl *caddy.Replacer) string {
 }
 
 // assert returns the assertion of who is asking, nil when that is nobody.
-func (h *Handler) assert(repl *caddy.Replacer) (*assertion, error) {
+func (h *Handler) assert(repl *caddy.Replacer, published publisher) (*assertion, error) {
 	u := users.Get().(*user)
 	defer users.Put(u)
-	if !h.user.read(repl, u) {
+	if !h.user.read(repl, published, u) {
 		h.counts.anonymous.Inc()
 		return nil, nil
 	}

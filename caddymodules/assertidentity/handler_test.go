@@ -339,7 +339,7 @@ func replacer(r *http.Request) *caddy.Replacer {
 func (f *fixture) uncached(placeholders map[string]any) identity.Identity {
 	f.tb.Helper()
 	u := new(user)
-	require.True(f.tb, f.user.read(replacer(request(placeholders)), u))
+	require.True(f.tb, f.user.read(replacer(request(placeholders)), nil, u))
 	signed, err := f.signer.Sign(f.user.identity(u))
 	require.NoError(f.tb, err)
 	id, err := f.verifier.Verify(f.tb.Context(), signed.Token)

@@ -70,28 +70,54 @@ func newPlaceholders(claims []string) placeholders {
 	return p
 }
 
+// publisher answers placeholders of a request without the replacer, which asks all of its sources in turn.
+// Another handler keeps one in the variable publisherVar of the request, as `session` does.
+type publisher interface {
+	Placeholder(name string) (value any, known bool)
+}
+
+// publisherVar is the variable of the request that holds a publisher.
+const publisherVar = "session.published"
+
 // user is what is known of who is asking. The value of a placeholder that nobody has set is nil.
 type user struct {
 	values []any
 	key    []byte
 }
 
-// read fills in a user; false means that nobody is signed in.
-func (p *placeholders) read(repl *caddy.Replacer, u *user) bool {
+// read fills in a user; false means that nobody is signed in. The publisher may be nil. It is asked first if it
+// published this user; a handler that ran after it may have set another one.
+func (p *placeholders) read(repl *caddy.Replacer, published publisher, u *user) bool {
 	id, ok := repl.Get(p.names[userID])
 	if !ok || caddy.ToString(id) == "" {
 		return false
 	}
+	if published != nil {
+		theirs, _ := published.Placeholder(p.names[userID])
+		if name, ok := theirs.(string); !ok || name != caddy.ToString(id) {
+			published = nil
+		}
+	}
 	u.values = append(u.values[:0], id)
 	for _, name := range p.names[1:] {
-		value, _ := repl.Get(name)
-		u.values = append(u.values, value)
+		u.values = append(u.values, valueOf(name, repl, published))
 	}
 	u.key = u.key[:0]
 	for _, value := range u.values {
 		u.key = appendValue(u.key, value)
 	}
 	return true
+}
+
+// valueOf is the value of a placeholder, nil if it has none.
+func valueOf(name string, repl *caddy.Replacer, published publisher) any {
+	if published != nil {
+		if value, known := published.Placeholder(name); known {
+			return value
+		}
+	}
+	value, _ := repl.Get(name)
+	return value
 }
 
 // forget lets a user be used for another request.

@@ -15,7 +15,7 @@ const (
 	reasonPlaceholder = "http.session.reason"
 	userPlaceholder   = "http.auth.user."
 
-	// publishedVar is where a request keeps what is published of it.
+	// publishedVar is the variable of a request that holds its placeholders. assert_identity reads it too.
 	publishedVar = "session.published"
 )
 
@@ -37,7 +37,7 @@ func publish(r *http.Request, v *sessions.Verdict) *published {
 	if !again {
 		u = new(published)
 		caddyhttp.SetVar(r.Context(), publishedVar, u)
-		replacer(r).Map(u.replace)
+		replacer(r).Map(u.Placeholder)
 	}
 	u.source, u.reason = v.Source, ""
 	if v.Standing != sessions.SignedIn {
@@ -53,8 +53,9 @@ func (u *published) signIn(r *http.Request, p *provider, id string, s *sessions.
 	u.session, u.provider, u.id = s, p, id
 }
 
-// replace is a caddy.ReplacerFunc.
-func (u *published) replace(key string) (any, bool) {
+// Placeholder is a caddy.ReplacerFunc. Handlers that need many placeholders find it in publishedVar and ask it
+// directly.
+func (u *published) Placeholder(key string) (any, bool) {
 	switch {
 	case key == sourcePlaceholder:
 		return u.source.String(), true
