@@ -94,7 +94,7 @@ func (p *placeholders) read(repl *caddy.Replacer, published publisher, u *user) 
 	}
 	if published != nil {
 		theirs, _ := published.Placeholder(p.names[userID])
-		if name, ok := theirs.(string); !ok || name != caddy.ToString(id) {
+		if name, _ := theirs.(string); name != caddy.ToString(id) {
 			published = nil
 		}
 	}

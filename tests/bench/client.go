@@ -34,8 +34,8 @@ type Request func(n uint64) []byte
 
 // Run sends requests to addr over that many keep-alive connections for d, one at a time on each, and
 // measures every answer. It is written to take little CPU from what it measures: it parses no more of
-// an answer than its status and length.
-func Run(ctx context.Context, addr string, connections int, d time.Duration, request Request) (Result, error) {
+// an answer than its status, its length and its cookies, which the jar takes. The jar may be nil.
+func Run(ctx context.Context, addr string, connections int, d time.Duration, request Request, jar *Jar) (Result, error) {
 	var next atomic.Uint64
 	results := make([]Result, connections)
 	waits := make([][]time.Duration, connections)
@@ -45,7 +45,7 @@ func Run(ctx context.Context, addr string, connections int, d time.Duration, req
 	for i := range connections {
 		wg.Go(func() {
 			results[i].Statuses = map[int]int{}
-			errs[i] = drive(ctx, addr, begin.Add(d), func() []byte { return request(next.Add(1)) }, func(status int, wait time.Duration) {
+			errs[i] = drive(ctx, addr, begin.Add(d), jar, func() []byte { return request(next.Add(1)) }, func(status int, wait time.Duration) {
 				results[i].Statuses[status]++
 				waits[i] = append(waits[i], wait)
 			})
@@ -67,7 +67,7 @@ func Run(ctx context.Context, addr string, connections int, d time.Duration, req
 }
 
 // drive is one connection. An edge closes them now and then; then it dials again.
-func drive(ctx context.Context, addr string, until time.Time, request func() []byte, got func(int, time.Duration)) error {
+func drive(ctx context.Context, addr string, until time.Time, jar *Jar, request func() []byte, got func(int, time.Duration)) error {
 	for time.Now().Before(until) {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 		if err != nil {
@@ -78,7 +78,7 @@ func drive(ctx context.Context, addr string, until time.Time, request func() []b
 			sent := time.Now()
 			if _, err = conn.Write(request()); err == nil {
 				var status int
-				status, open, err = readAnswer(in)
+				status, open, err = readAnswer(in, jar)
 				if err == nil {
 					got(status, time.Since(sent))
 				}
@@ -94,7 +94,7 @@ func drive(ctx context.Context, addr string, until time.Time, request func() []b
 }
 
 // readAnswer reads one response whose length is given, as those of an edge with a small upstream are.
-func readAnswer(in *bufio.Reader) (status int, open bool, err error) {
+func readAnswer(in *bufio.Reader, jar *Jar) (status int, open bool, err error) {
 	length, chunked := 0, false
 	open = true
 	for first := true; ; first = false {
@@ -125,6 +125,8 @@ func readAnswer(in *bufio.Reader) (status int, open bool, err error) {
 				if length, err = strconv.Atoi(string(value)); err != nil {
 					return 0, false, fmt.Errorf("content length %q: %w", value, err)
 				}
+			case bytes.EqualFold(name, []byte("Set-Cookie")):
+				jar.Take(value)
 			case bytes.EqualFold(name, []byte("Transfer-Encoding")):
 				chunked = true
 			case bytes.EqualFold(name, []byte("Connection")):

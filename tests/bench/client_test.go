@@ -26,7 +26,7 @@ func TestRun_countsWhatTheServerServed(t *testing.T) {
 	}))
 	defer server.Close()
 	addr := server.Listener.Addr().String()
-	r, err := Run(context.Background(), addr, 4, 300*time.Millisecond, plainRequest)
+	r, err := Run(context.Background(), addr, 4, 300*time.Millisecond, plainRequest, nil)
 	require.NoError(t, err)
 	require.EqualValues(t, served.Load(), r.Requests)
 	require.Equal(t, r.Requests, r.Statuses[200]+r.Statuses[429])
@@ -36,7 +36,7 @@ func TestRun_countsWhatTheServerServed(t *testing.T) {
 }
 
 func TestRun_saysWhenNobodyListens(t *testing.T) {
-	_, err := Run(context.Background(), "127.0.0.1:1", 1, time.Second, func(uint64) []byte { return nil })
+	_, err := Run(context.Background(), "127.0.0.1:1", 1, time.Second, func(uint64) []byte { return nil }, nil)
 	require.ErrorContains(t, err, "dial 127.0.0.1:1")
 }
 
@@ -56,7 +56,7 @@ func TestPace_chargesAStallToAllWhoWereDue(t *testing.T) {
 		fmt.Fprint(w, "ok")
 	}))
 	defer server.Close()
-	r, err := Pace(context.Background(), server.Listener.Addr().String(), 100, 1, 800*time.Millisecond, plainRequest)
+	r, err := Pace(context.Background(), server.Listener.Addr().String(), 100, 1, 800*time.Millisecond, plainRequest, nil)
 	require.NoError(t, err)
 	require.Equal(t, 80, r.Requests)
 	require.Equal(t, map[int]int{200: 80}, r.Statuses)
@@ -74,13 +74,13 @@ func TestPace_sendsAtItsRate(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Path) }))
 	defer server.Close()
 	begun := time.Now()
-	r, err := Pace(context.Background(), server.Listener.Addr().String(), 200, 8, 500*time.Millisecond, plainRequest)
+	r, err := Pace(context.Background(), server.Listener.Addr().String(), 200, 8, 500*time.Millisecond, plainRequest, nil)
 	require.NoError(t, err)
 	require.Equal(t, 100, r.Requests)
 	require.GreaterOrEqual(t, time.Since(begun), 495*time.Millisecond, "the last is due 5 ms before the end")
 }
 
 func TestPace_saysWhenNobodyListens(t *testing.T) {
-	_, err := Pace(context.Background(), "127.0.0.1:1", 100, 2, 100*time.Millisecond, plainRequest)
+	_, err := Pace(context.Background(), "127.0.0.1:1", 100, 2, 100*time.Millisecond, plainRequest, nil)
 	require.ErrorContains(t, err, "dial 127.0.0.1:1")
 }

@@ -20,8 +20,8 @@ type edgeCase struct {
 	keys  uint64
 	// refused: the answers are expected to be 429.
 	refused bool
-	// session: somebody signs in first.
-	session bool
+	// session: a user signs in first. noJar: the client never takes a cookie, as no browser does.
+	session, noJar bool
 	// env is added to the environment; binary is another than the edge.
 	env    []string
 	binary string
@@ -53,8 +53,9 @@ var (
 	limitOneKey    = edgeCase{name: "limit, Redis, one key", site: limitSite(noLimit), redis: true, keys: 1}
 	limitManyKeys  = edgeCase{name: "limit, Redis, 10,000 keys", site: limitSite(noLimit), redis: true, keys: 10_000}
 	limitInProcess = edgeCase{name: "limit, in process", site: limitSite(noLimit), keys: 10_000}
-	sessionAlone   = edgeCase{name: "session, node's copy", site: sessionSite, redis: true, keys: 1, session: true}
+	sessionAlone   = edgeCase{name: "session, cached", site: sessionSite, redis: true, keys: 1, session: true}
 	allInProcess   = edgeCase{name: "session, limit in process, identity", site: sessionSite + identitySite + limitSite(noLimit+"\n mode local"), redis: true, keys: 1, session: true}
+	withoutJar     = edgeCase{name: "worst case: the same, a client without a jar", site: sessionSite + identitySite + limitSite(noLimit+"\n mode local"), redis: true, keys: 1, session: true, noJar: true}
 	allInRedis     = edgeCase{name: "session, limit in Redis, identity", site: sessionSite + identitySite + limitSite(noLimit), redis: true, keys: 1, session: true}
 	refusedRedis   = edgeCase{name: "refused, Redis", site: limitSite("limit 1/24h"), redis: true, keys: 1, refused: true}
 	refusedProcess = edgeCase{name: "refused, in process", site: limitSite("limit 1/24h"), keys: 1, refused: true}
@@ -93,13 +94,24 @@ func startEdges(t *testing.T, up string, cases []edgeCase) []contender {
 }
 
 // settle waits until all have found Redis and the provider and none takes what Redis says for provisional any
-// more, and signs in.
+// more, and signs in. The edges without sessions get the cookies of one that has them: the browser of a signed-in
+// user sends its cookies to any app, and both sides must carry the same bytes.
 func settle(t *testing.T, cases []edgeCase, all []contender, op provider) {
 	t.Helper()
 	time.Sleep(8 * time.Second)
+	var cookies map[string]string
 	for i, c := range cases {
 		if c.session {
-			all[i].cookie = op.signIn(t, all[i].addr)
+			cookies = op.signIn(t, all[i].addr)
+			all[i].cookies = NewJar(cookies)
+			if !c.noJar {
+				all[i].jar = all[i].cookies
+			}
+		}
+	}
+	for i, c := range cases {
+		if !c.session {
+			all[i].cookies = NewJar(cookies)
 		}
 	}
 }

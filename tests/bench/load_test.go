@@ -75,7 +75,7 @@ func TestLoad(t *testing.T) {
 
 func pace(t *testing.T, c contender, d time.Duration) Result {
 	t.Helper()
-	r, err := Pace(context.Background(), c.addr, loadRate, loadConnections, d, c.request)
+	r, err := Pace(context.Background(), c.addr, loadRate, loadConnections, d, c.request, c.jar)
 	require.NoError(t, err)
 	require.Equal(t, r.Requests, r.Statuses[200], "%s: statuses %v", c.name, r.Statuses)
 	return r

@@ -18,7 +18,7 @@ import (
 //
 // It has that many keep-alive connections. When all of them wait for an answer, what is due waits for one of
 // them, and that counts too.
-func Pace(ctx context.Context, addr string, rate, connections int, d time.Duration, request Request) (Result, error) {
+func Pace(ctx context.Context, addr string, rate, connections int, d time.Duration, request Request, jar *Jar) (Result, error) {
 	total := int(d.Seconds() * float64(rate))
 	waits := make([]time.Duration, total)
 	statuses := make([]int, total)
@@ -28,7 +28,7 @@ func Pace(ctx context.Context, addr string, rate, connections int, d time.Durati
 	var wg sync.WaitGroup
 	for i := range connections {
 		wg.Go(func() {
-			line := pacedLine{addr: addr}
+			line := pacedLine{addr: addr, jar: jar}
 			defer line.close()
 			for {
 				n := int(next.Add(1)) - 1
@@ -60,6 +60,7 @@ func Pace(ctx context.Context, addr string, rate, connections int, d time.Durati
 // pacedLine is one connection, dialed again when the server has closed it.
 type pacedLine struct {
 	addr string
+	jar  *Jar
 	conn net.Conn
 	in   *bufio.Reader
 }
@@ -74,7 +75,7 @@ func (l *pacedLine) ask(ctx context.Context, request []byte) (status int, err er
 	if _, err = l.conn.Write(request); err != nil {
 		return 0, fmt.Errorf("ask %s: %w", l.addr, err)
 	}
-	status, open, err := readAnswer(l.in)
+	status, open, err := readAnswer(l.in, l.jar)
 	if err != nil {
 		return 0, fmt.Errorf("ask %s: %w", l.addr, err)
 	}

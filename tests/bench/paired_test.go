@@ -12,7 +12,7 @@ import (
 func TestPaired(t *testing.T) {
 	app, up := upstream.Start(t, "app")
 	compare(t, "the edge to itself", app, startEdges(t, up, []edgeCase{
-		bare, limitOneKey, limitManyKeys, limitInProcess, sessionAlone, allInProcess, allInRedis, refusedRedis, refusedProcess,
+		bare, limitOneKey, limitManyKeys, limitInProcess, sessionAlone, allInProcess, withoutJar, allInRedis, refusedRedis, refusedProcess,
 	}), 1, 32)
 }
 

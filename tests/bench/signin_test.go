@@ -6,7 +6,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,8 +28,8 @@ func startProvider(t *testing.T, addrs []string) provider {
 	return provider{op}
 }
 
-// signIn signs somebody in at the edge, as a browser would, and returns the Cookie header from then on.
-func (p provider) signIn(t *testing.T, addr string) string {
+// signIn signs a user in at the edge, as a browser does, and returns the browser's cookies.
+func (p provider) signIn(t *testing.T, addr string) map[string]string {
 	t.Helper()
 	cookies := map[string]string{}
 	get := func(path string) *http.Response {
@@ -39,7 +38,7 @@ func (p provider) signIn(t *testing.T, addr string) string {
 		req.Header.Set("Accept", "text/html")
 		req.Header.Set("Sec-Fetch-Mode", "navigate")
 		req.Header.Set("Sec-Fetch-Dest", "document")
-		req.Header.Set("Cookie", header(cookies))
+		req.Header.Set("Cookie", NewJar(cookies).Header())
 		resp, err := http.DefaultTransport.RoundTrip(req)
 		require.NoError(t, err)
 		_ = resp.Body.Close()
@@ -58,13 +57,5 @@ func (p provider) signIn(t *testing.T, addr string) string {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusFound, get(back.RequestURI()).StatusCode)
 	require.Equal(t, http.StatusOK, get("/").StatusCode)
-	return header(cookies)
-}
-
-func header(cookies map[string]string) string {
-	pairs := make([]string, 0, len(cookies))
-	for name, value := range cookies {
-		pairs = append(pairs, name+"="+value)
-	}
-	return strings.Join(pairs, "; ")
+	return cookies
 }
