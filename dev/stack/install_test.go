@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -108,4 +109,31 @@ func TestEnsure_otherMachinesGetTheLineToType(t *testing.T) {
 	require.ErrorAs(t, err, &missing)
 	require.Empty(t, missing.Line, "no package manager that we know")
 	require.ErrorContains(t, err, "install it and try again")
+}
+
+func TestMissing_namesTheToolsOfTests(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	names := func() (names []string) {
+		for _, n := range Missing(NeedCurl, NeedPromtool, NeedSystemd) {
+			names = append(names, n.Name)
+		}
+		return names
+	}
+	want := []string{NeedCurl.Name, NeedPromtool.Name}
+	if runtime.GOOS == "linux" {
+		want = append(want, NeedSystemd.Name)
+	}
+	require.Equal(t, want, names())
+
+	script(t, dir, "promtool", "exit 0")
+	script(t, dir, "systemd-analyze", "exit 0")
+	require.Equal(t, []string{NeedCurl.Name}, names())
+}
+
+func TestNeeds_haveAPackageWhereAptInstalls(t *testing.T) {
+	t.Parallel()
+	for _, n := range []Need{NeedRedis, NeedPostgres, NeedCompiler, NeedNode, NeedChromium, NeedCurl, NeedPromtool, NeedSystemd} {
+		require.NotEmpty(t, n.packages["apt-get"], n.Name)
+	}
 }

@@ -61,7 +61,23 @@ var (
 		packages: map[string][]string{
 			"apt-get": {"curl"}, "dnf": {"curl"}, "pacman": {"curl"}, "apk": {"curl"}, "zypper": {"curl"},
 		},
-		present: func() bool { _, err := exec.LookPath("curl"); return err == nil },
+		present: func() bool { return havePrograms("curl") },
+	}
+	NeedPromtool = Need{
+		Name: "promtool, which evaluates the alert rules",
+		packages: map[string][]string{
+			"apt-get": {"prometheus"}, "brew": {"prometheus"}, "dnf": {"golang-github-prometheus"}, "pacman": {"prometheus"},
+			"apk": {"prometheus"}, "zypper": {"golang-github-prometheus-prometheus"},
+		},
+		present: func() bool { return havePrograms("promtool") },
+	}
+	NeedSystemd = Need{
+		Name: "systemd-analyze, which checks the units",
+		packages: map[string][]string{
+			"apt-get": {"systemd"}, "dnf": {"systemd"}, "pacman": {"systemd"}, "zypper": {"systemd"},
+		},
+		// Only Linux has systemd.
+		present: func() bool { return runtime.GOOS != "linux" || havePrograms("systemd-analyze") },
 	}
 )
 
@@ -84,6 +100,14 @@ func Missing(needs ...Need) []Need {
 	return slices.DeleteFunc(slices.Clone(needs), func(n Need) bool { return n.present() })
 }
 
+// havePrograms reports whether PATH has each of names.
+func havePrograms(names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool {
+		_, err := exec.LookPath(name)
+		return err != nil
+	})
+}
+
 // haveCompiler asks for the headers of the C library too: a compiler can be there without them.
 func haveCompiler() bool {
 	compiler := os.Getenv("CC")
@@ -101,7 +125,7 @@ func haveCompiler() bool {
 }
 
 func haveNode() bool {
-	if _, err := exec.LookPath("npm"); err != nil {
+	if !havePrograms("npm") {
 		return false
 	}
 	version, err := exec.Command("node", "--version").Output() // v18.20.4

@@ -68,7 +68,7 @@ func depsCommand(ctx context.Context, args []string) error {
 	}
 	needs := []stack.Need{stack.NeedRedis, stack.NeedPostgres}
 	if *test {
-		needs = append(needs, stack.NeedCompiler, stack.NeedNode, stack.NeedChromium, stack.NeedCurl)
+		needs = append(needs, stack.NeedCompiler, stack.NeedNode, stack.NeedChromium, stack.NeedCurl, stack.NeedPromtool, stack.NeedSystemd)
 	}
 	return stack.Ensure(ctx, os.Stdout, needs...)
 }
