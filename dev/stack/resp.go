@@ -64,10 +64,17 @@ func exchange(w io.Writer, r *bufio.Reader, args []string) (string, error) {
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return "", err
 	}
-	return readReply(r)
+	return readReply(r, maxReplyDepth)
 }
 
-func readReply(r *bufio.Reader) (string, error) {
+// Bounds of a reply, so that a damaged one is an error and no allocation of its size.
+const (
+	maxReplySize  = 64 << 20 // bytes of a string, elements of an array
+	maxReplyDepth = 16       // arrays inside each other
+)
+
+// readReply reads one reply, which nests arrays at most depth deep.
+func readReply(r *bufio.Reader, depth int) (string, error) {
 	line, err := r.ReadString('\n')
 	if err != nil {
 		return "", err
@@ -87,25 +94,33 @@ func readReply(r *bufio.Reader) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reply %q: %w", line, err)
 	}
+	if size > maxReplySize || depth == 0 {
+		return "", fmt.Errorf("reply %q is too large or too deep", line)
+	}
 	switch {
-	case kind == '$' && size < 0, kind == '*' && size <= 0:
+	case (kind == '$' || kind == '*') && size < 0:
 		return "", nil
 	case kind == '$':
 		bulk := make([]byte, size+2)
 		if _, err := io.ReadFull(r, bulk); err != nil {
 			return "", err
 		}
+		if string(bulk[size:]) != "\r\n" {
+			return "", fmt.Errorf("reply %q is longer than it says", line)
+		}
 		return string(bulk[:size]), nil
 	case kind == '*':
-		parts := make([]string, size)
-		for i := range parts {
+		var parts []string
+		for range size {
+			part, err := readReply(r, depth-1)
 			// An error inside an array (of EXEC) is an element, not the end of it.
 			var inner redisError
-			if parts[i], err = readReply(r); errors.As(err, &inner) {
-				parts[i] = inner.Error()
+			if errors.As(err, &inner) {
+				part = inner.Error()
 			} else if err != nil {
 				return "", err
 			}
+			parts = append(parts, part)
 		}
 		return strings.Join(parts, "\n"), nil
 	}
