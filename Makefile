@@ -18,6 +18,11 @@ LINT         := bin/golangci-lint-$(LINT_VERSION)
 FUZZTIME       ?= 30s
 TAGGED_TIMEOUT ?= 2h
 
+# What `make mutants` changes: SAMPLE places of each package, chosen by SEED; 0 is all of them.
+PACKAGES ?= ./identity/...
+SAMPLE   ?= 20
+SEED     ?= 1
+
 # Order matters, and two test suites at once would disturb each other's timings.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -111,6 +116,10 @@ fuzz: ## fuzz each target for FUZZTIME (30s)
 # (go.dev/issue/75804). This awk program succeeds for that output only.
 FUZZ_ENDED := /^--- FAIL/ { n++; getline; if ($$0 !~ /^ *context deadline exceeded$$/) bad = 1 } \
 	/Failing input written/ { bad = 1 } END { exit n != 1 || bad }
+
+.PHONY: mutants
+mutants: ## change one place at a time of PACKAGES, and list what their tests accept
+	go run ./dev/mutants -sample $(SAMPLE) -seed $(SEED) $(PACKAGES)
 
 .PHONY: bench
 bench: ## what the handlers cost: benchmarks, then the edge with and without them
