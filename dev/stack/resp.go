@@ -114,8 +114,7 @@ func readReply(r *bufio.Reader, depth int) (string, error) {
 		for range size {
 			part, err := readReply(r, depth-1)
 			// An error inside an array (of EXEC) is an element, not the end of it.
-			var inner redisError
-			if errors.As(err, &inner) {
+			if inner, ok := errors.AsType[redisError](err); ok {
 				part = inner.Error()
 			} else if err != nil {
 				return "", err
