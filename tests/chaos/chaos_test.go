@@ -81,7 +81,7 @@ func run(t *testing.T, s *system, p *plan, d time.Duration) {
 		loads = append(loads, s.crowd(crowd, 40))
 	}
 
-	h := &hand{stack: s, timeline: &timeline{began: time.Now()}}
+	h := &hand{system: s, timeline: &timeline{began: time.Now()}}
 	defer func() { // also when recovery has failed the test
 		h.note("the end")
 		h.judge(loads)
@@ -116,7 +116,7 @@ func (h *hand) judge(loads []*traffic) {
 	t.Helper()
 	for _, load := range loads {
 		answers := load.end()
-		r := judge(t, h.stack, h.timeline, load, answers)
+		r := judge(t, h.system, h.timeline, load, answers)
 		t.Log(r)
 		if load.bound == 0 {
 			if refused := r.statuses[http.StatusServiceUnavailable]; refused > int(float64(r.total)*refusedAtMost)+1 {

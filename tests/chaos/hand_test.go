@@ -70,7 +70,7 @@ func (h *hand) play(n int, e episode) {
 // the two of them knew.
 func (h *hand) cost(f fault, e episode, evenly bool) float64 {
 	lost := slices.ContainsFunc(e.faults, func(f fault) bool { return f.loses })
-	if h.stack.name == forgetful && lost && f.hurts == "node" && f.name != "node reloaded" {
+	if h.system.name == forgetful && lost && f.hurts == "node" && f.name != "node reloaded" {
 		return anew(len(h.nodes), evenly)
 	}
 	return f.kind.cost(len(h.nodes), evenly)

@@ -143,7 +143,7 @@ func (p *plan) fault(k kind, from, hold time.Duration) fault {
 
 // possible are the kinds of fault that this stack knows.
 func (p *plan) possible() []kind {
-	return slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return k.only != "" && k.only != p.system })
+	return slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return k.only != "" && k.only != p.stack })
 }
 
 func (p *plan) milliseconds(low, high int) time.Duration {
