@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -111,6 +112,15 @@ func TestTrash_showsAndRestores(t *testing.T) {
 	assert.Contains(t, some.body, "0 of 2 are back.")
 	assert.Contains(t, some.body, "A deletion that is not there")
 	assert.Equal(t, http.StatusSeeOther, w.post("olga", "/ui/trash/restore", nil).StatusCode, "nothing chosen")
+
+	absent := make([]string, maxRestores)
+	for i := range absent {
+		absent[i] = fmt.Sprintf("0193f000-0000-7000-8000-%012d", i)
+	}
+	most := w.post("olga", "/ui/trash/restore", url.Values{"id": absent})
+	assert.NotEqual(t, http.StatusBadRequest, most.StatusCode, "as many as a form may have")
+	more := w.post("olga", "/ui/trash/restore", url.Values{"id": append(absent, "0193f000-0000-7000-8000-999999999999")})
+	assert.Equal(t, http.StatusBadRequest, more.StatusCode, "one more")
 }
 
 func TestRestore_explainsWhatIsInTheWay(t *testing.T) {

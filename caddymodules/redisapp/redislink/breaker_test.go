@@ -104,8 +104,8 @@ func TestBreaker_ignoresStragglers(t *testing.T) {
 	b, told := closed(t)
 	b.trip(errTest)
 	b.probe(true, nil)
-	for range 1000 {
-		b.failure(start.Add(time.Second), errTest)
+	for i := range 1000 { // each is a group of its own
+		b.failure(start.Add(time.Second+time.Duration(i)*30*time.Millisecond), errTest)
 	}
 	assert.Equal(t, StateHalfOpen, b.State(), "calls from before the outage do not disturb the return")
 	assert.Len(t, *told, 3)
