@@ -104,8 +104,8 @@ func report(logger *zap.Logger) func(identity.KeyringEvent) {
 	}
 }
 
-// leave gives up one use of the keyring.
-func (k *keyring) leave() error {
+// release gives up one use of the keyring.
+func (k *keyring) release() error {
 	_, err := pool.Delete(k.key)
 	return err
 }

@@ -45,8 +45,8 @@ func joinMetrics(ctx caddy.Context) (*metrics, error) {
 	return m, nil
 }
 
-// leave gives up one use of the metrics.
-func (m *metrics) leave() error {
+// release gives up one use of the metrics.
+func (m *metrics) release() error {
 	_, err := pool.Delete(metricsKey{})
 	return err
 }

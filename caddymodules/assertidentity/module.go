@@ -144,10 +144,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 func (h *Handler) Cleanup() error {
 	var errs []error
 	if h.keyring != nil {
-		errs = append(errs, h.keyring.leave())
+		errs = append(errs, h.keyring.release())
 	}
 	if h.metrics != nil {
-		errs = append(errs, h.metrics.leave())
+		errs = append(errs, h.metrics.release())
 	}
 	return errors.Join(errs...)
 }

@@ -119,7 +119,7 @@ func TestJoinKeyring_takesAnyKindOfStorage(t *testing.T) {
 	assert.NotSame(t, first, second)
 	assert.Equal(t, first.KeyID(), second.KeyID())
 	for _, k := range []*keyring{first, second} {
-		require.NoError(t, k.leave())
+		require.NoError(t, k.release())
 		<-k.done
 	}
 }

@@ -34,7 +34,7 @@ type bound struct {
 	memory int64
 }
 
-// joinCounts returns the namespace's counts, to be left again by leave.
+// joinCounts returns the namespace's counts, to be given back by release.
 func joinCounts(namespace string, h *Handler) *counts {
 	value, _ := pool.LoadOrStore(countsKey{namespace}, newCounts(namespace))
 	c := value.(*counts)
@@ -53,8 +53,8 @@ func newCounts(namespace string) *counts {
 	}
 }
 
-// leave releases what joinCounts has taken.
-func (c *counts) leave(h *Handler) error {
+// release gives back what joinCounts has taken.
+func (c *counts) release(h *Handler) error {
 	c.places.remove(h)
 	c.mu.Lock()
 	delete(c.bounds, h)

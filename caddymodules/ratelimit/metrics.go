@@ -63,8 +63,8 @@ func joinMetrics(ctx caddy.Context) (*metrics, error) {
 	return m, nil
 }
 
-// leave releases what joinMetrics has taken.
-func (m *metrics) leave() error {
+// release gives back what joinMetrics has taken.
+func (m *metrics) release() error {
 	_, err := pool.Delete(metricsKey{})
 	return err
 }

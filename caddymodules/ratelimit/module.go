@@ -158,13 +158,13 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 func (h *Handler) Cleanup() error {
 	var errs []error
 	if h.shared != nil {
-		errs = append(errs, h.shared.leave(h))
+		errs = append(errs, h.shared.release(h))
 	}
 	if h.counts != nil {
-		errs = append(errs, h.counts.leave(h))
+		errs = append(errs, h.counts.release(h))
 	}
 	if h.metrics != nil {
-		errs = append(errs, h.metrics.leave())
+		errs = append(errs, h.metrics.release())
 	}
 	return errors.Join(errs...)
 }

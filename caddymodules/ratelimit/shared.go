@@ -62,7 +62,7 @@ func findRedis(ctx caddy.Context) (redislink.Provider, error) {
 	return provider, nil
 }
 
-// joinShared returns the counts in the provider's Redis, to be left again by leave.
+// joinShared returns the counts in the provider's Redis, to be given back by release.
 func joinShared(provider redislink.Provider, c *counts, h *Handler) (*shared, error) {
 	link, err := provider.Acquire(linkUser, time.Duration(h.OpTimeout))
 	if err != nil {
@@ -118,9 +118,9 @@ func (s *shared) alone(reason error) {
 	}
 }
 
-// leave releases what joinShared has taken.
-func (s *shared) leave(h *Handler) error {
-	s.told.leave(h)
+// release gives back what joinShared has taken.
+func (s *shared) release(h *Handler) error {
+	s.told.release(h)
 	_, err := pool.Delete(s.key)
 	return err
 }

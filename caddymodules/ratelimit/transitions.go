@@ -45,7 +45,7 @@ func (t *transitions) join(h *Handler) {
 	t.hurry()
 }
 
-func (t *transitions) leave(h *Handler) {
+func (t *transitions) release(h *Handler) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.handlers = slices.DeleteFunc(t.handlers, func(other *Handler) bool { return other == h })

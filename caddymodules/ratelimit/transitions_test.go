@@ -74,7 +74,7 @@ func TestTransitions_tellEachOnce(t *testing.T) {
 				told.moved(m)
 			}
 			require.Eventually(t, func() bool { return f.logs.Len() == len(tt.logs) }, 10*time.Second, time.Millisecond)
-			told.leave(f.Handler)
+			told.release(f.Handler)
 			told.stop()
 
 			var logs []string

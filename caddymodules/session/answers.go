@@ -29,7 +29,7 @@ type problem struct {
 	RequestID string `json:"requestId,omitempty"`
 }
 
-// answer is a request that does not pass.
+// answer is the answer to a request that is not forwarded.
 type answer struct {
 	status int
 	reason string
@@ -39,10 +39,10 @@ type answer struct {
 	cause error
 }
 
-// signedOut answers who is not signed in.
-func (c *visit) signedOut(w http.ResponseWriter, v *sessions.Verdict) error {
+// signedOut answers a request without a session.
+func (c *requestContext) signedOut(w http.ResponseWriter, v *sessions.Verdict) error {
 	kind := c.kind
-	switch c.terms.navigate {
+	switch c.policy.navigate {
 	case on:
 		if kind == call && safe(c.r) && !upgrades(c.r) {
 			kind = navigation
@@ -66,8 +66,8 @@ func (c *visit) signedOut(w http.ResponseWriter, v *sessions.Verdict) error {
 	return c.answer(w, &a)
 }
 
-// unavailable answers who may be signed in, for all that can be known now.
-func (c *visit) unavailable(w http.ResponseWriter, v *sessions.Verdict) error {
+// unavailable answers a request whose session cannot be decided while Redis is unavailable.
+func (c *requestContext) unavailable(w http.ResponseWriter, v *sessions.Verdict) error {
 	if v.Err != nil {
 		if ce := c.h.logger.Check(zap.DebugLevel, "session cannot be known"); ce != nil {
 			ce.Write(zap.Error(v.Err), zap.String("request_id", requestID(c.r)))
@@ -84,8 +84,8 @@ func (c *visit) unavailable(w http.ResponseWriter, v *sessions.Verdict) error {
 	})
 }
 
-// forbidden answers who lacks what a rule requires.
-func (c *visit) forbidden(w http.ResponseWriter, v *sessions.Verdict) error {
+// forbidden answers a user who does not satisfy a rule.
+func (c *requestContext) forbidden(w http.ResponseWriter, v *sessions.Verdict) error {
 	c.h.metrics.refused.WithLabelValues("requirement").Inc()
 	return c.answer(w, &answer{
 		status: http.StatusForbidden, reason: "requirement",
@@ -95,7 +95,7 @@ func (c *visit) forbidden(w http.ResponseWriter, v *sessions.Verdict) error {
 }
 
 // notAllowed answers a user whom `allow` does not admit. The rule may be newer than their session.
-func (c *visit) notAllowed(w http.ResponseWriter, v *sessions.Verdict) error {
+func (c *requestContext) notAllowed(w http.ResponseWriter, v *sessions.Verdict) error {
 	c.h.metrics.refused.WithLabelValues("allow").Inc()
 	return c.answer(w, &answer{
 		status: http.StatusForbidden, reason: "not_allowed", login: c.otherUserAddress(c.referrer()),
@@ -105,7 +105,7 @@ func (c *visit) notAllowed(w http.ResponseWriter, v *sessions.Verdict) error {
 }
 
 // notAllowedPage tells a user that their account may not use this site, and offers another account.
-func (c *visit) notAllowedPage(returnTo string) page {
+func (c *requestContext) notAllowedPage(returnTo string) page {
 	return page{
 		Title:  "You cannot sign in here",
 		Text:   "Your account is known, but it is not among those that may use this site. If it should be, ask whoever looks after the site.",
@@ -115,7 +115,7 @@ func (c *visit) notAllowedPage(returnTo string) page {
 
 // otherUserAddress begins a login at which the provider asks for an account again. Without that the provider
 // would answer with the account that it knows already.
-func (c *visit) otherUserAddress(returnTo string) string {
+func (c *requestContext) otherUserAddress(returnTo string) string {
 	address := c.loginAddress(returnTo)
 	if strings.Contains(address, "?") {
 		return address + "&prompt=login"
@@ -123,8 +123,8 @@ func (c *visit) otherUserAddress(returnTo string) string {
 	return address + "?prompt=login"
 }
 
-// refuseCrossSite answers a request that another site's page has made.
-func (c *visit) refuseCrossSite(w http.ResponseWriter) error {
+// refuseCrossSite answers a request that a page of another site made.
+func (c *requestContext) refuseCrossSite(w http.ResponseWriter) error {
 	c.h.metrics.refused.WithLabelValues("csrf").Inc()
 	return c.answer(w, &answer{
 		status: http.StatusForbidden, reason: "cross-site", cause: errors.New("a cross-site request"),
@@ -132,9 +132,9 @@ func (c *visit) refuseCrossSite(w http.ResponseWriter) error {
 	})
 }
 
-// tooManyCookies answers a browser in which cookies have piled up. Those of logins under way are given
-// up, so that it is mended by trying again.
-func (c *visit) tooManyCookies(w http.ResponseWriter) error {
+// tooManyCookies answers a browser that sends too many session cookies. It deletes the cookies of unfinished logins, so
+// that the next request succeeds.
+func (c *requestContext) tooManyCookies(w http.ResponseWriter) error {
 	c.h.metrics.refused.WithLabelValues("cookies").Inc()
 	for _, f := range c.cookies.flows {
 		addCookie(w.Header(), f.name, "", -1)
@@ -145,8 +145,8 @@ func (c *visit) tooManyCookies(w http.ResponseWriter) error {
 	})
 }
 
-// answer writes an answer in the form that the client reads, or leaves it to handle_errors.
-func (c *visit) answer(w http.ResponseWriter, a *answer) error {
+// answer writes an answer in the form that the client reads, or returns it as an error for handle_errors.
+func (c *requestContext) answer(w http.ResponseWriter, a *answer) error {
 	if c.h.Errors == errorsHandle {
 		c.ours(w.Header())
 		return caddyhttp.Error(a.status, a.cause)
@@ -159,18 +159,18 @@ func (c *visit) answer(w http.ResponseWriter, a *answer) error {
 
 // ours adds what all answers of this handler have: no cache may keep them, and pages of the origins in
 // `cors` may read them.
-func (c *visit) ours(h http.Header) {
+func (c *requestContext) ours(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	c.h.share(h, c.from)
 }
 
 // problem writes a problem.
-func (c *visit) problem(w http.ResponseWriter, status int, p problem) error {
+func (c *requestContext) problem(w http.ResponseWriter, status int, p problem) error {
 	p.Type, p.Title, p.Status, p.RequestID = "about:blank", http.StatusText(status), status, requestID(c.r)
 	return c.json(w, status, "application/problem+json", p)
 }
 
-func (c *visit) json(w http.ResponseWriter, status int, contentType string, value any) error {
+func (c *requestContext) json(w http.ResponseWriter, status int, contentType string, value any) error {
 	body, err := json.Marshal(value)
 	if err != nil {
 		return caddyhttp.Error(http.StatusInternalServerError, err)
@@ -185,7 +185,7 @@ func (c *visit) json(w http.ResponseWriter, status int, contentType string, valu
 }
 
 // redirect sends a browser on.
-func (c *visit) redirect(w http.ResponseWriter, status int, address string) error {
+func (c *requestContext) redirect(w http.ResponseWriter, status int, address string) error {
 	h := w.Header()
 	h.Set("Location", address)
 	c.ours(h)
@@ -194,8 +194,8 @@ func (c *visit) redirect(w http.ResponseWriter, status int, address string) erro
 	return nil
 }
 
-// loginAddress is where a person signs in who wants to go on to a page of this site.
-func (c *visit) loginAddress(returnTo string) string {
+// loginAddress returns the address of a login that returns to a page of this site.
+func (c *requestContext) loginAddress(returnTo string) string {
 	address := c.h.Prefix + "/login"
 	if returnTo = oidc.ReturnTo(returnTo, ""); returnTo != "" {
 		address += "?return_to=" + url.QueryEscape(returnTo)
@@ -203,8 +203,8 @@ func (c *visit) loginAddress(returnTo string) string {
 	return address
 }
 
-// referrer is the page of this site from which a request comes; empty when it is not known.
-func (c *visit) referrer() string {
+// referrer returns the page of this site that made the request, empty if unknown.
+func (c *requestContext) referrer() string {
 	u, err := url.Parse(c.r.Header.Get("Referer"))
 	if err != nil || u.Host == "" || (origin{u.Scheme, u.Host}).String() != c.at.String() {
 		return ""

@@ -210,6 +210,6 @@ func TestOutage_keepsPeopleSignedIn(t *testing.T) {
 	f.clock.advance(11 * time.Minute)
 	assert.Equal(t, http.StatusServiceUnavailable, b.call(http.MethodGet, "/api").Code, "longer than ride_through")
 	f.store.set(false)
-	require.NoError(t, f.kept.node.LinkUp(t.Context()))
+	require.NoError(t, f.sharedState.node.LinkUp(t.Context()))
 	assert.Equal(t, http.StatusOK, b.call(http.MethodGet, "/api").Code)
 }

@@ -54,13 +54,13 @@ func TestSession_countsOnlyAtTheSiteThatMadeIt(t *testing.T) {
 				assert.Empty(t, second.value("http.auth.user.id"), state)
 			}
 			refusedAt("from the cached session")
-			f.kept.node.Forget(selectorOf(t, b.cookies[defaultCookie]))
+			f.sharedState.node.Forget(selectorOf(t, b.cookies[defaultCookie]))
 			refusedAt("from the store")
 			require.Equal(t, http.StatusOK, b.call(http.MethodGet, "/").Code, "the session goes on where it was made")
 			f.store.set(true)
 			w := thief.call(http.MethodGet, c.url)
 			assert.NotEqual(t, http.StatusOK, w.Code, "riding on the cached session")
-			f.kept.node.Forget(selectorOf(t, b.cookies[defaultCookie]))
+			f.sharedState.node.Forget(selectorOf(t, b.cookies[defaultCookie]))
 			w = thief.call(http.MethodGet, c.url)
 			assert.NotEqual(t, http.StatusOK, w.Code, "riding on the ticket")
 			require.Equal(t, http.StatusOK, b.call(http.MethodGet, "/").Code, "where it was made the session rides on its ticket")
@@ -123,7 +123,7 @@ func TestAllow_storesTheClaimsThatItNeeds(t *testing.T) {
 	assert.Empty(t, second.value("http.auth.user.email"))
 	assert.Equal(t, "dev:adam", second.value("http.auth.user.id"))
 	f.store.set(true)
-	f.kept.node.Forget(selectorOf(t, b.cookies[defaultCookie]))
+	f.sharedState.node.Forget(selectorOf(t, b.cookies[defaultCookie]))
 	assert.Equal(t, http.StatusOK, b.call(http.MethodGet, "/").Code, "the ticket carries them too")
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // callback finishes a login.
-func (c *visit) callback(p *provider) func(http.ResponseWriter) error {
+func (c *requestContext) callback(p *provider) func(http.ResponseWriter) error {
 	return func(w http.ResponseWriter) error {
 		if refused := c.cannotSignIn(); refused != nil {
 			return c.answer(w, refused)
@@ -33,8 +33,8 @@ func (c *visit) callback(p *provider) func(http.ResponseWriter) error {
 	}
 }
 
-// flow opens the login under way that this is the callback of. It is good for once: its cookie goes.
-func (c *visit) flow(header http.Header) (oidc.Flow, bool) {
+// flow returns the login that this callback finishes. It deletes the cookie of the login, which works once.
+func (c *requestContext) flow(header http.Header) (oidc.Flow, bool) {
 	states := c.sent.URL.Query()["state"]
 	if len(states) != 1 || oidc.FlowID(states[0]) == "" {
 		return oidc.Flow{}, false
@@ -60,9 +60,9 @@ func (c *visit) flow(header http.Header) (oidc.Flow, bool) {
 	return flow, true
 }
 
-// noFlow answers a callback that no login of this browser has asked for: a page that was loaded again,
-// a login that took too long, or somebody who wants another to be signed in as themselves.
-func (c *visit) noFlow(w http.ResponseWriter, p *provider) error {
+// noFlow answers a callback without a login of this browser: a page that was loaded again, a login that took too long,
+// or an attacker who wants the user to be signed in as somebody else.
+func (c *requestContext) noFlow(w http.ResponseWriter, p *provider) error {
 	v := c.h.manager.Check(c.r.Context(), c.request(true))
 	c.h.settle(&v)
 	if v.Standing == sessions.SignedIn {
@@ -72,8 +72,8 @@ func (c *visit) noFlow(w http.ResponseWriter, p *provider) error {
 	return c.tryAgain(w, http.StatusBadRequest, "", "This sign-in has expired, or was begun in another browser. Nothing happened.")
 }
 
-// loginFailed answers a login that the provider, or what it said, has brought to an end.
-func (c *visit) loginFailed(w http.ResponseWriter, p *provider, flow oidc.Flow, err error) error {
+// loginFailed answers a login that the provider refused, or whose result was not valid.
+func (c *requestContext) loginFailed(w http.ResponseWriter, p *provider, flow oidc.Flow, err error) error {
 	if gone := c.r.Context().Err(); gone != nil {
 		return gone
 	}
@@ -98,14 +98,14 @@ func (c *visit) loginFailed(w http.ResponseWriter, p *provider, flow oidc.Flow, 
 	return c.tryAgain(w, http.StatusBadRequest, flow.ReturnTo, "What the sign-in service has answered could not be accepted.")
 }
 
-func (c *visit) tryAgain(w http.ResponseWriter, status int, returnTo, text string) error {
+func (c *requestContext) tryAgain(w http.ResponseWriter, status int, returnTo, text string) error {
 	return c.page(w, status, page{
 		Title: "You are not signed in yet", Text: text, Action: c.loginAddress(returnTo), Label: "Try again",
 	})
 }
 
-// refused counts and audits a login that came to nothing.
-func (c *visit) refused(p *provider, result string, fields ...zap.Field) {
+// refused counts and audits a login that failed.
+func (c *requestContext) refused(p *provider, result string, fields ...zap.Field) {
 	c.h.metrics.logins.WithLabelValues(p.Name(), result).Inc()
 	c.h.audit.Warn("login refused", append([]zap.Field{
 		zap.String("result", result), zap.String("provider", p.Name()),
@@ -113,8 +113,8 @@ func (c *visit) refused(p *provider, result string, fields ...zap.Field) {
 	}, fields...)...)
 }
 
-// signIn starts the session and sends the browser to where it wanted to go.
-func (c *visit) signIn(w http.ResponseWriter, p *provider, flow oidc.Flow, who *oidc.Identity, tokens oidc.Tokens) error {
+// signIn creates the session and redirects the browser to the page that the user asked for.
+func (c *requestContext) signIn(w http.ResponseWriter, p *provider, flow oidc.Flow, who *oidc.Identity, tokens oidc.Tokens) error {
 	identity := p.identity(who)
 	if _, known := p.userID(&sessions.Session{Identity: identity}); !known {
 		c.refused(p, "no_id", zap.String("subject", who.Subject), zap.String("claim", p.config.UserID))
@@ -142,8 +142,8 @@ func (c *visit) signIn(w http.ResponseWriter, p *provider, flow oidc.Flow, who *
 	return c.redirect(w, http.StatusFound, oidc.ReturnTo(flow.ReturnTo, c.h.AfterLogin))
 }
 
-// who are the fields of an audit line about somebody.
-func (c *visit) who(id string, s *sessions.Session) []zap.Field {
+// who returns the fields of an audit line about a user.
+func (c *requestContext) who(id string, s *sessions.Session) []zap.Field {
 	return []zap.Field{
 		zap.String("user", id), zap.String("provider", s.Provider), zap.String("subject", s.Subject),
 		zap.String("session", s.Selector.ID()), zap.String("client_ip", clientIP(c.r)), zap.String("request_id", requestID(c.r)),

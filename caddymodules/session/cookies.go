@@ -88,7 +88,7 @@ func (n *cookieNames) take(header http.Header) (p presented) {
 
 // strip leaves the other cookies as they are.
 func (n *cookieNames) strip(header http.Header, lines []string) {
-	kept := lines[:0] // they are this request's, and each is read before it is written over
+	passed := lines[:0] // they are this request's, and each is read before it is written over
 	for _, line := range lines {
 		var b strings.Builder
 		for pair := range strings.SplitSeq(line, ";") {
@@ -102,14 +102,14 @@ func (n *cookieNames) strip(header http.Header, lines []string) {
 			b.WriteString(strings.Trim(pair, " \t"))
 		}
 		if b.Len() > 0 {
-			kept = append(kept, b.String())
+			passed = append(passed, b.String())
 		}
 	}
-	if len(kept) == 0 {
+	if len(passed) == 0 {
 		delete(header, "Cookie")
 		return
 	}
-	header["Cookie"] = kept
+	header["Cookie"] = passed
 }
 
 // stripSet keeps an app's response from setting or deleting our cookies.
@@ -118,17 +118,17 @@ func (n *cookieNames) stripSet(header http.Header) {
 	if len(lines) == 0 {
 		return
 	}
-	kept := lines[:0:0]
+	passed := lines[:0:0]
 	for _, line := range lines {
 		if !n.ours(setName(line)) {
-			kept = append(kept, line)
+			passed = append(passed, line)
 		}
 	}
-	if len(kept) == 0 {
+	if len(passed) == 0 {
 		delete(header, "Set-Cookie")
 		return
 	}
-	header["Set-Cookie"] = kept
+	header["Set-Cookie"] = passed
 }
 
 // setName is the name under which a browser brings back the cookie of a Set-Cookie line. One without a

@@ -38,13 +38,13 @@ func (h *Handler) sharedWith(r *http.Request) string {
 }
 
 // preflight says whether a browser asks what a page of an origin of `cors` may send.
-func (c *visit) preflight() bool {
+func (c *requestContext) preflight() bool {
 	return c.from != "" && c.r.Method == http.MethodOptions && c.r.Header.Get(requestMethod) != ""
 }
 
 // allow answers a preflight. It allows all that is asked for: what may be done is decided by the
 // request that follows, which has cookies.
-func (c *visit) allow(w http.ResponseWriter) error {
+func (c *requestContext) allow(w http.ResponseWriter) error {
 	h := w.Header()
 	c.ours(h)
 	vary(h, requestMethod)

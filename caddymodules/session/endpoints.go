@@ -20,7 +20,7 @@ func (h *Handler) endpoint(path string) (string, bool) {
 }
 
 // serve answers a request below the prefix.
-func (c *visit) serve(w http.ResponseWriter, endpoint string) error {
+func (c *requestContext) serve(w http.ResponseWriter, endpoint string) error {
 	if !canonical(c.sent) {
 		return c.notFound(w)
 	}
@@ -42,7 +42,7 @@ func (c *visit) serve(w http.ResponseWriter, endpoint string) error {
 }
 
 // only answers other methods 405.
-func (c *visit) only(w http.ResponseWriter, serve func(http.ResponseWriter) error, methods ...string) error {
+func (c *requestContext) only(w http.ResponseWriter, serve func(http.ResponseWriter) error, methods ...string) error {
 	if slices.Contains(methods, c.r.Method) {
 		return serve(w)
 	}
@@ -53,7 +53,7 @@ func (c *visit) only(w http.ResponseWriter, serve func(http.ResponseWriter) erro
 	})
 }
 
-func (c *visit) notFound(w http.ResponseWriter) error {
+func (c *requestContext) notFound(w http.ResponseWriter) error {
 	return c.answer(w, &answer{
 		status: http.StatusNotFound, cause: errors.New("there is no such endpoint"),
 		page: page{Title: "There is nothing here", Text: "No page has this address.", Action: "/", Label: "To the start"},
@@ -77,15 +77,15 @@ type ownSession struct {
 
 // own tells a page about its session. It asks the store, and is no activity itself: a page that shows
 // how long is left must not make it longer.
-func (c *visit) own(w http.ResponseWriter) error {
-	c.terms.outage = sessions.StrictAlways
+func (c *requestContext) own(w http.ResponseWriter) error {
+	c.policy.outage = sessions.StrictAlways
 	v := c.h.manager.Check(c.r.Context(), c.request(true))
 	if v.Standing == sessions.Undecided {
-		c.terms.outage = sessions.Ride
+		c.policy.outage = sessions.Ride
 		v = c.h.manager.Check(c.r.Context(), c.request(true))
 	}
 	c.h.settle(&v)
-	shown := publish(c.r, &v)
+	placeholders := publish(c.r, &v)
 	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 	switch v.Standing {
 	case sessions.Undecided:
@@ -100,10 +100,10 @@ func (c *visit) own(w http.ResponseWriter) error {
 	if !known {
 		return c.unavailable(w, &v)
 	}
-	if fulfil(p.config.Allow, v.Session) == unfulfilled {
+	if authorize(p.config.Allow, v.Session) == unsatisfied {
 		return c.notAllowed(w, &v)
 	}
-	shown.signIn(c.r, p, id, v.Session)
+	placeholders.signIn(c.r, p, id, v.Session)
 	cookies, rotation := c.h.manager.Cookies(c.r.Context(), &v)
 	c.h.metrics.countRotation(rotation)
 	c.h.setSession(w.Header(), cookies)

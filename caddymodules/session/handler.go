@@ -10,11 +10,11 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/sessions"
 )
 
-// ServeHTTP finds out who a request belongs to and passes it on, or answers it.
+// ServeHTTP decides which session a request has. It forwards the request, or answers it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	c := visit{h: h, r: r, sent: original(r), at: originOf(r), kind: kindOf(r), from: h.sharedWith(r)}
+	c := requestContext{h: h, r: r, sent: original(r), at: originOf(r), kind: kindOf(r), from: h.sharedWith(r)}
 	if c.preflight() {
-		return c.allow(w) // it has no cookies, so it comes before all that asks for some
+		return c.allow(w) // a preflight has no cookies, so it is answered first
 	}
 	c.cookies = h.cookies.take(r.Header)
 	if c.cookies.count > maxCookies {
@@ -27,17 +27,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if err != nil {
 		return err
 	}
-	if c.terms, err = h.termsOf(c.sent); err != nil {
+	if c.policy, err = h.policyOf(c.sent); err != nil {
 		return err
 	}
-	if c.terms.csrf && h.crossSite(r, c.at) {
+	if c.policy.csrf && h.crossSite(r, c.at) {
 		return c.refuseCrossSite(w)
 	}
 	v, err := c.check()
 	if err != nil {
 		return err
 	}
-	c.shown = publish(r, &v)
+	c.placeholders = publish(r, &v)
 	switch {
 	case v.Standing == sessions.SignedIn:
 		return c.pass(w, next, &v, public)
@@ -50,8 +50,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 }
 
-// visit is one request on its way through the handler.
-type visit struct {
+// requestContext holds what the handler knows of one request.
+type requestContext struct {
 	h *Handler
 	r *http.Request
 	// sent is the request as the client sent it, before rewrites.
@@ -61,21 +61,21 @@ type visit struct {
 	// from is the origin of `cors` whose page has made the request, if one has.
 	from    string
 	cookies presented
-	terms   terms
-	// shown are the placeholders, once there is a verdict.
-	shown *published
+	policy  policy
+	// placeholders are the placeholders, once there is a verdict.
+	placeholders *published
 }
 
-// public says whether the request passes without a session.
-func (c *visit) public() (bool, error) {
+// public reports whether the request passes without a session.
+func (c *requestContext) public() (bool, error) {
 	if len(c.h.public) == 0 || !canonical(c.sent) {
 		return false, nil
 	}
 	return c.h.public.matchExactly(c.sent)
 }
 
-// check asks who the request belongs to.
-func (c *visit) check() (sessions.Verdict, error) {
+// check asks the manager for the session of the request.
+func (c *requestContext) check() (sessions.Verdict, error) {
 	passive, err := c.h.passive.match(c.sent)
 	if err != nil {
 		return sessions.Verdict{}, err
@@ -91,13 +91,13 @@ func (c *visit) check() (sessions.Verdict, error) {
 	return v, nil
 }
 
-// request is what the manager looks at.
-func (c *visit) request(passive bool) sessions.Request {
+// request is the input of the manager.
+func (c *requestContext) request(passive bool) sessions.Request {
 	return sessions.Request{
 		Cookie: c.cookies.session, Ticket: c.cookies.ticket,
 		Host: c.at.host, Addr: clientIP(c.r),
 		Passive: passive, Safe: safe(c.r), Speculative: c.kind == prefetch,
-		Outage: c.terms.outage, Idle: c.terms.idle, Absolute: c.terms.absolute,
+		Outage: c.policy.outage, Idle: c.policy.idle, Absolute: c.policy.absolute,
 	}
 }
 
@@ -113,8 +113,8 @@ func (h *Handler) settle(v *sessions.Verdict) {
 	}
 }
 
-// pass lets who is signed in go on, if they have what is required.
-func (c *visit) pass(w http.ResponseWriter, next caddyhttp.Handler, v *sessions.Verdict, public bool) error {
+// pass forwards the request if the session satisfies allow and the requirements of the rules.
+func (c *requestContext) pass(w http.ResponseWriter, next caddyhttp.Handler, v *sessions.Verdict, public bool) error {
 	p := c.h.byName[v.Session.Provider]
 	id, known := p.userID(v.Session)
 	if !known {
@@ -123,10 +123,10 @@ func (c *visit) pass(w http.ResponseWriter, next caddyhttp.Handler, v *sessions.
 		}
 		return c.unavailable(w, v)
 	}
-	switch fulfil(p.config.Allow, v.Session) {
-	case unfulfilled:
+	switch authorize(p.config.Allow, v.Session) {
+	case unsatisfied:
 		if public {
-			return c.forward(w, next, v) // as nobody: the app must not see this user
+			return c.forward(w, next, v) // without a user: the app must not see this one
 		}
 		return c.notAllowed(w, v)
 	case unknown:
@@ -134,23 +134,23 @@ func (c *visit) pass(w http.ResponseWriter, next caddyhttp.Handler, v *sessions.
 			return c.forward(w, next, v)
 		}
 		return c.unavailable(w, v)
-	case fulfilled:
+	case satisfied:
 	}
 	if !public {
-		switch fulfil(c.terms.require, v.Session) {
-		case unfulfilled:
+		switch authorize(c.policy.require, v.Session) {
+		case unsatisfied:
 			return c.forbidden(w, v)
 		case unknown:
 			return c.unavailable(w, v)
-		case fulfilled:
+		case satisfied:
 		}
 	}
-	c.shown.signIn(c.r, p, id, v.Session)
+	c.placeholders.signIn(c.r, p, id, v.Session)
 	return c.forward(w, next, v)
 }
 
-// forward hands the request on, and the cookies that are due to its response.
-func (c *visit) forward(w http.ResponseWriter, next caddyhttp.Handler, v *sessions.Verdict) error {
+// forward calls the next handler. The response gets the cookies that are due.
+func (c *requestContext) forward(w http.ResponseWriter, next caddyhttp.Handler, v *sessions.Verdict) error {
 	rw := &response{
 		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
 		h:                     c.h, ctx: c.r.Context(), verdict: v, upgrade: upgrades(c.r), from: c.from,
@@ -159,13 +159,12 @@ func (c *visit) forward(w http.ResponseWriter, next caddyhttp.Handler, v *sessio
 		if !rw.begun {
 			c.h.share(w.Header(), c.from)
 		}
-		return err // whoever renders it may let it be cached
+		return err // a handler that renders the error may allow caches to store it
 	}
-	// Who wrote nothing leaves the response to those outside.
+	// If the next handler wrote nothing, an outer handler writes the response.
 	rw.begin(http.StatusOK)
 	return nil
 }
 
-// retryAfter is what a client is told to wait when a session cannot be known: as long as a failover
-// commonly takes.
+// retryAfter is the wait that a client is told while Redis is unavailable: a failover commonly takes as long.
 const retryAfter = 5 * time.Second

@@ -143,13 +143,13 @@ func open(t testing.TB, lines string) *fixture {
 	t.Cleanup(func() { _ = op.Close() })
 	f.op = op
 	f.store = &breakable{Store: localstore.New(localstore.Config{Now: f.clock.Now})}
-	k := &kept{keptKey: keptKey{namespace: defaultNamespace}, tokens: new(localTokens), unsubscribe: func() {}, cancel: func() {}}
+	k := &sharedState{sharedStateKey: sharedStateKey{namespace: defaultNamespace}, tokens: new(localTokens), unsubscribe: func() {}, cancel: func() {}}
 	k.key = sessions.Key{ID: "test", Secret: [32]byte{1, 2, 3}}
 	k.node = sessions.NewNode(sessions.NodeConfig{Store: f.store, Now: f.clock.Now, OnLink: k.moved})
-	_, loaded := pool.LoadOrStore(k.keptKey, k)
+	_, loaded := pool.LoadOrStore(k.sharedStateKey, k)
 	require.False(t, loaded, "an earlier test has left sessions behind")
 	t.Cleanup(func() {
-		last, err := pool.Delete(k.keptKey)
+		last, err := pool.Delete(k.sharedStateKey)
 		require.NoError(t, err)
 		require.True(t, last, "somebody has not left the sessions")
 	})

@@ -22,7 +22,7 @@ const largestMaxAge = 365 * 24 * 60 * 60
 const promptLogin = "login"
 
 // login sends a person to a provider; nil lets them choose.
-func (c *visit) login(p *provider) func(http.ResponseWriter) error {
+func (c *requestContext) login(p *provider) func(http.ResponseWriter) error {
 	return func(w http.ResponseWriter) error {
 		if refused := c.cannotSignIn(); refused != nil {
 			return c.answer(w, refused)
@@ -33,7 +33,7 @@ func (c *visit) login(p *provider) func(http.ResponseWriter) error {
 		if p == nil {
 			p = c.h.providers[0]
 		}
-		if c.h.kept.node.Away() || !p.Status().Ready {
+		if c.h.sharedState.node.Away() || !p.Status().Ready {
 			return c.loginUnavailable(w, p)
 		}
 		return c.begin(w, p)
@@ -41,7 +41,7 @@ func (c *visit) login(p *provider) func(http.ResponseWriter) error {
 }
 
 // cannotSignIn says why nobody can sign in by this request, if so.
-func (c *visit) cannotSignIn() *answer {
+func (c *requestContext) cannotSignIn() *answer {
 	switch {
 	case c.kind != navigation:
 		// A login that nobody looks at would only leave a cookie behind.
@@ -69,7 +69,7 @@ func (c *visit) cannotSignIn() *answer {
 	return nil
 }
 
-func (c *visit) choose(w http.ResponseWriter) error {
+func (c *requestContext) choose(w http.ResponseWriter) error {
 	p := page{Title: "Sign in"}
 	values := url.Values{}
 	if to := c.returnTo(); to != c.h.AfterLogin {
@@ -89,7 +89,7 @@ func (c *visit) choose(w http.ResponseWriter) error {
 }
 
 // loginUnavailable answers when a login could not come to its end.
-func (c *visit) loginUnavailable(w http.ResponseWriter, p *provider) error {
+func (c *requestContext) loginUnavailable(w http.ResponseWriter, p *provider) error {
 	c.h.metrics.logins.WithLabelValues(p.Name(), "unavailable").Inc()
 	w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
 	return c.page(w, http.StatusServiceUnavailable, page{
@@ -99,7 +99,7 @@ func (c *visit) loginUnavailable(w http.ResponseWriter, p *provider) error {
 }
 
 // returnTo is where the login leads, never back to a login.
-func (c *visit) returnTo() string {
+func (c *requestContext) returnTo() string {
 	to := oidc.ReturnTo(c.sent.URL.Query().Get("return_to"), c.h.AfterLogin)
 	if u, err := url.Parse(to); err != nil {
 		return c.h.AfterLogin
@@ -110,7 +110,7 @@ func (c *visit) returnTo() string {
 }
 
 // begin notes the login in a cookie and sends the browser to the provider.
-func (c *visit) begin(w http.ResponseWriter, p *provider) error {
+func (c *requestContext) begin(w http.ResponseWriter, p *provider) error {
 	flow := oidc.NewFlow(p.Name(), c.returnTo(), c.h.now())
 	if age, err := strconv.Atoi(c.sent.URL.Query().Get("max_age")); err == nil && age >= 0 && age <= largestMaxAge {
 		flow = flow.WithMaxAge(time.Duration(age) * time.Second)
@@ -141,7 +141,7 @@ func (c *visit) begin(w http.ResponseWriter, p *provider) error {
 
 // surplus are the cookies of logins under way that make room for one more: those that cannot be
 // finished any more, then the oldest.
-func (c *visit) surplus(sealer *oidc.FlowSealer) (names []string) {
+func (c *requestContext) surplus(sealer *oidc.FlowSealer) (names []string) {
 	type begun struct {
 		name string
 		at   int64
@@ -162,6 +162,6 @@ func (c *visit) surplus(sealer *oidc.FlowSealer) (names []string) {
 	return names
 }
 
-func (c *visit) redirectURI(p *provider) string {
+func (c *requestContext) redirectURI(p *provider) string {
 	return c.at.String() + c.h.Prefix + "/callback/" + p.Name()
 }

@@ -14,7 +14,7 @@ import (
 
 // logout shows a button, and signs out by it: an address that signs out when it is looked at could be
 // a picture on another site.
-func (c *visit) logout(w http.ResponseWriter) error {
+func (c *requestContext) logout(w http.ResponseWriter) error {
 	if c.r.Method != http.MethodPost {
 		return c.page(w, http.StatusOK, page{
 			Title: "Sign out?", Text: "You will have to sign in again to go on.",
@@ -51,7 +51,7 @@ func (c *visit) logout(w http.ResponseWriter) error {
 
 // afterLogout is where a logout leads: to the provider too, if that is configured and it has a place
 // for it.
-func (c *visit) afterLogout(s *sessions.Session, token string) string {
+func (c *requestContext) afterLogout(s *sessions.Session, token string) string {
 	p := c.h.byName[s.Provider]
 	if c.h.Logout != logoutRP || p == nil {
 		return c.h.AfterLogout
@@ -68,7 +68,7 @@ func (c *visit) afterLogout(s *sessions.Session, token string) string {
 
 // formOrigin is the provider's origin, to which the form's answer may lead: a policy of 'self' alone
 // would have browsers stop there.
-func (c *visit) formOrigin() string {
+func (c *requestContext) formOrigin() string {
 	if c.h.Logout != logoutRP {
 		return ""
 	}
@@ -87,7 +87,7 @@ func (c *visit) formOrigin() string {
 	return strings.Join(origins, " ")
 }
 
-func (c *visit) auditLogout(s *sessions.Session, err error) {
+func (c *requestContext) auditLogout(s *sessions.Session, err error) {
 	result := "done"
 	switch {
 	case err != nil:

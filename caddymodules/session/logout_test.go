@@ -97,6 +97,6 @@ func TestLogout_holdsWhileRedisIsAway(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, w.Code)
 	assert.Equal(t, "revoked", problemOf(t, w).Reason)
 	f.store.set(false)
-	require.NoError(t, f.kept.node.LinkUp(t.Context()))
+	require.NoError(t, f.sharedState.node.LinkUp(t.Context()))
 	assert.Equal(t, http.StatusUnauthorized, copied.call(http.MethodGet, "/").Code)
 }

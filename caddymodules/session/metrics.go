@@ -81,8 +81,8 @@ func joinMetrics(ctx caddy.Context) (*metrics, error) {
 	return m, nil
 }
 
-// leave releases what joinMetrics has taken.
-func (m *metrics) leave() error {
+// release gives back what joinMetrics has taken.
+func (m *metrics) release() error {
 	_, err := pool.Delete(metricsKey{})
 	return err
 }
@@ -121,7 +121,7 @@ func (m *metrics) countRotation(result sessions.RotationResult) {
 // held is the number of sessions held in this process, over all namespaces.
 func held() (n int) {
 	pool.Range(func(_, value any) bool {
-		if k, ok := value.(*kept); ok {
+		if k, ok := value.(*sharedState); ok {
 			n += k.node.Held()
 		}
 		return true
@@ -132,7 +132,7 @@ func held() (n int) {
 // away is 1 when some store cannot be asked.
 func away() (n float64) {
 	pool.Range(func(_, value any) bool {
-		if k, ok := value.(*kept); ok && k.node.Away() {
+		if k, ok := value.(*sharedState); ok && k.node.Away() {
 			n = 1
 		}
 		return true

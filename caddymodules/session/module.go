@@ -153,7 +153,7 @@ type Handler struct {
 	trusted     map[string]bool
 	cors        map[string]bool
 	manager     *sessions.Manager
-	kept        *kept
+	sharedState *sharedState
 	metrics     *metrics
 	pages       *pages
 	ctx         caddy.Context
@@ -213,13 +213,13 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 func (h *Handler) Cleanup() error {
 	var errs []error
 	for _, p := range h.providers {
-		errs = append(errs, p.leave(h))
+		errs = append(errs, p.release(h))
 	}
-	if h.kept != nil {
-		errs = append(errs, h.kept.leave(h))
+	if h.sharedState != nil {
+		errs = append(errs, h.sharedState.release(h))
 	}
 	if h.metrics != nil {
-		errs = append(errs, h.metrics.leave())
+		errs = append(errs, h.metrics.release())
 	}
 	return errors.Join(errs...)
 }
@@ -240,11 +240,11 @@ func (h *Handler) join(ctx caddy.Context) error {
 	if h.metrics, err = joinMetrics(ctx); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	if h.kept, err = joinKept(redis, h); err != nil {
+	if h.sharedState, err = joinSharedState(redis, h); err != nil {
 		return err
 	}
 	if len(h.keys) == 0 {
-		h.keys = []sessions.Key{h.kept.key}
+		h.keys = []sessions.Key{h.sharedState.key}
 	}
 	issuers := make(map[string]string, len(h.Providers))
 	h.byName = make(map[string]*provider, len(h.Providers))
@@ -277,7 +277,7 @@ func (h *Handler) newManager(issuers map[string]string) (*sessions.Manager, erro
 		full = sessions.Deny
 	}
 	return sessions.New(sessions.Config{
-		Namespace: h.kept.namespace, Node: h.kept.node, Keys: keys, Issuers: issuers,
+		Namespace: h.sharedState.namespace, Node: h.sharedState.node, Keys: keys, Issuers: issuers,
 		Idle: time.Duration(h.Idle), Lifetime: time.Duration(h.Absolute), ShortestIdle: shortest,
 		Rotation: time.Duration(*h.Rotation), RideThrough: time.Duration(*h.RideThrough),
 		RevokeReuse: h.Reuse == reuseRevoke, MaxSessions: h.MaxSessions, Full: full,
@@ -290,7 +290,7 @@ func (h *Handler) flowSealer(host string) (*oidc.FlowSealer, error) {
 	for i := range h.keys {
 		keys[i] = oidc.SealKey{ID: h.keys[i].ID, Secret: h.keys[i].Secret[:]}
 	}
-	return oidc.NewFlowSealer(keys, h.kept.namespace+"\x00"+host, h.now)
+	return oidc.NewFlowSealer(keys, h.sharedState.namespace+"\x00"+host, h.now)
 }
 
 var (

@@ -52,7 +52,7 @@ func newPages() *pages {
 }
 
 // page writes a page.
-func (c *visit) page(w http.ResponseWriter, status int, p page) error {
+func (c *requestContext) page(w http.ResponseWriter, status int, p page) error {
 	var body bytes.Buffer
 	err := c.h.pages.template.ExecuteTemplate(&body, "page", map[string]any{
 		"Page": p, "Style": c.h.pages.style, "RequestID": requestID(c.r),

@@ -170,9 +170,9 @@ func canonical(r *http.Request) bool {
 	return true
 }
 
-// misread are the paths that apps may make of one that is not canonical: without the parameters of its
+// pathVariants are the paths that apps may make of one that is not canonical: without the parameters of its
 // segments (before it is unescaped, as Java does, or after), with \ for /, and unescaped once more.
-func misread(r *http.Request) (others []*http.Request) {
+func pathVariants(r *http.Request) (others []*http.Request) {
 	again := func(text string) string {
 		if unescaped, err := url.PathUnescape(text); err == nil {
 			return unescaped

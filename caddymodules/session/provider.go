@@ -103,7 +103,7 @@ type providerEntry struct {
 	handlers []*Handler
 }
 
-// join returns the provider, to be left again by leave.
+// join returns the provider, to be given back by release.
 func (c *Provider) join(h *Handler) (*provider, error) {
 	resolved := *c
 	if err := resolved.resolve(); err != nil {
@@ -128,8 +128,8 @@ func (c *Provider) join(h *Handler) (*provider, error) {
 	return p, nil
 }
 
-// leave releases what join has taken.
-func (p *provider) leave(h *Handler) error {
+// release gives back what join has taken.
+func (p *provider) release(h *Handler) error {
 	p.entry.mu.Lock()
 	p.entry.handlers = slices.DeleteFunc(p.entry.handlers, func(other *Handler) bool { return other == h })
 	p.entry.mu.Unlock()

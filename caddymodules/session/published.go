@@ -94,9 +94,9 @@ func (u *published) user(name string) (any, bool) {
 		return strconv.FormatInt(s.AuthTime.Unix(), 10), true
 	case claimGroups:
 		if !u.provider.keepsGroups() {
-			return words(nil), true
+			return stringList(nil), true
 		}
-		return words(s.Groups), true
+		return stringList(s.Groups), true
 	case "email_verified":
 		if u.provider.keeps("email") && len(s.Claims.Values("email")) == 1 {
 			return "true", true // the relying party keeps no other address
@@ -117,6 +117,6 @@ func (u *published) user(name string) (any, bool) {
 	case 1:
 		return values[0], true
 	default:
-		return words(values), true
+		return stringList(values), true
 	}
 }

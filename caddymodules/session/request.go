@@ -116,7 +116,7 @@ func originOf(r *http.Request) origin {
 	return o
 }
 
-// lastForwarded is what the nearest proxy has written.
+// lastForwarded returns the value that the nearest proxy wrote: the last one.
 func lastForwarded(r *http.Request, name string) string {
 	lines := r.Header[name]
 	if len(lines) == 0 {
@@ -177,9 +177,8 @@ func (h *Handler) readOrigins() error {
 	return nil
 }
 
-// crossSite says whether a request that could change something, or opens a connection that can, comes
-// from a page of another site. Programs, which say nothing of where they are, are let through: nobody
-// can have them send our cookies.
+// crossSite reports whether a page of another site made a request that could change something, or that opens a
+// connection that can. Programs send no such headers. They pass, because an attacker cannot make them send our cookies.
 func (h *Handler) crossSite(r *http.Request, at origin) bool {
 	if upgrades(r) {
 		// Browsers always say where a WebSocket is opened from.

@@ -57,8 +57,8 @@ func outageOf(word string) sessions.Outage {
 	return sessions.Outage(max(0, slices.Index(outages, word)))
 }
 
-// terms are what all rules together ask of a request.
-type terms struct {
+// policy is what all rules together require of a request.
+type policy struct {
 	require        []Requirement
 	idle, absolute time.Duration
 	outage         sessions.Outage
@@ -66,17 +66,17 @@ type terms struct {
 	csrf           bool
 }
 
-// termsOf finds what holds for the request. Of what rules set the strictest holds, of navigate the last;
-// what no rule sets is the handler's. Rules hold however a path is written; what makes it easier to pass
-// counts only where nobody could read the path as another one.
-func (h *Handler) termsOf(r *http.Request) (terms, error) {
-	t := terms{outage: outageOf(h.OnOutage), csrf: true, navigate: navigateAuto}
+// policyOf combines the rules that match the request. The strictest value of a setting is used, of navigate the last one;
+// a setting that no rule has comes from the handler. A rule matches every spelling of its path. A value that is milder than
+// the handler's is used only if the path has a single reading.
+func (h *Handler) policyOf(r *http.Request) (policy, error) {
+	t := policy{outage: outageOf(h.OnOutage), csrf: true, navigate: navigateAuto}
 	if len(h.rules) == 0 {
 		return t, nil
 	}
 	readings, sure := []*http.Request{r}, canonical(r)
 	if !sure {
-		readings = append(readings, misread(r)...)
+		readings = append(readings, pathVariants(r)...)
 	}
 	outage, csrf := -1, ""
 	for _, rule := range h.rules {
@@ -122,20 +122,20 @@ func shorter(a, b time.Duration) time.Duration {
 	return a
 }
 
-// fulfilment is how a session stands to what is required.
-type fulfilment uint8
+// authorization is the result of authorize.
+type authorization uint8
 
 const (
-	fulfilled fulfilment = iota
-	// unfulfilled: they do not have it.
-	unfulfilled
-	// unknown: the ticket that they ride on had no room for it.
+	satisfied authorization = iota
+	// unsatisfied: the session lacks a required value.
+	unsatisfied
+	// unknown: the session comes from a ticket that had no room for the claim.
 	unknown
 )
 
-// fulfil says whether a session has what is required.
-func fulfil(required []Requirement, s *sessions.Session) fulfilment {
-	result := fulfilled
+// authorize reports whether a session satisfies the requirements.
+func authorize(required []Requirement, s *sessions.Session) authorization {
+	result := satisfied
 	for _, q := range required {
 		var have []string
 		cut := false
@@ -155,7 +155,7 @@ func fulfil(required []Requirement, s *sessions.Session) fulfilment {
 		case cut:
 			result = max(result, unknown)
 		default:
-			return unfulfilled
+			return unsatisfied
 		}
 	}
 	return result

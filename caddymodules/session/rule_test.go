@@ -104,11 +104,11 @@ func TestRules_openDoorsExactly(t *testing.T) {
 		"/hook/x": true, "/hook/a%20b": true,
 		"/hook/..;/admin": false, "/hook/x;y": false, "/hook/%252e%252e/admin": false, "/hook/..%5cadmin": false, "/hook/a%2fb": false, "/HOOK/x": false, "/x/../hook/y": false,
 	} {
-		got, err := f.termsOf(raw(t, target))
+		got, err := f.policyOf(raw(t, target))
 		require.NoError(t, err)
-		want := terms{outage: sessions.Strict, navigate: navigateAuto, csrf: true}
+		want := policy{outage: sessions.Strict, navigate: navigateAuto, csrf: true}
 		if opens {
-			want = terms{outage: sessions.Ride, navigate: navigateAuto}
+			want = policy{outage: sessions.Ride, navigate: navigateAuto}
 		}
 		assert.Equal(t, want, got, target)
 	}
@@ -137,32 +137,32 @@ func TestPassive_doesNotProlong(t *testing.T) {
 
 func TestTermsOf_strictestHolds(t *testing.T) {
 	f := open(t, "on_outage strict\nrule * {\non_outage ride\nidle 10m\ncsrf off\nnavigate on\n}\nrule /a/* {\non_outage safe-only\nidle 5m\ncsrf on\n}\nrule /a/b {\non_outage ride\nidle 8m\ncsrf off\nnavigate off\n}")
-	got, err := f.termsOf(request(http.MethodGet, "/a/b"))
+	got, err := f.policyOf(request(http.MethodGet, "/a/b"))
 	require.NoError(t, err)
-	assert.Equal(t, terms{idle: 5 * time.Minute, outage: sessions.RideSafe, navigate: off, csrf: true}, got)
-	got, err = f.termsOf(request(http.MethodGet, "/x"))
+	assert.Equal(t, policy{idle: 5 * time.Minute, outage: sessions.RideSafe, navigate: off, csrf: true}, got)
+	got, err = f.policyOf(request(http.MethodGet, "/x"))
 	require.NoError(t, err)
-	assert.Equal(t, terms{idle: 10 * time.Minute, outage: sessions.Ride, navigate: on}, got, "the handler's counts where no rule sets it")
+	assert.Equal(t, policy{idle: 10 * time.Minute, outage: sessions.Ride, navigate: on}, got, "the handler's counts where no rule sets it")
 }
 
 func TestFulfil_failsClosedOnATicketThatWasCut(t *testing.T) {
 	cut := &sessions.Session{GroupsCut: true, ClaimsCut: true, Identity: sessions.Identity{Groups: []string{"staff"}, ACR: "mfa"}}
 	for _, tc := range []struct {
 		require []Requirement
-		want    fulfilment
+		want    authorization
 	}{
-		{nil, fulfilled},
-		{[]Requirement{{"groups", []string{"staff"}}}, fulfilled},
+		{nil, satisfied},
+		{[]Requirement{{"groups", []string{"staff"}}}, satisfied},
 		{[]Requirement{{"groups", []string{"admins"}}}, unknown},
 		{[]Requirement{{"plan", []string{"pro"}}}, unknown},
-		{[]Requirement{{"acr", []string{"mfa"}}}, fulfilled},
-		{[]Requirement{{"acr", []string{"phr"}}}, unfulfilled},
-		{[]Requirement{{"plan", []string{"pro"}}, {"acr", []string{"phr"}}}, unfulfilled},
+		{[]Requirement{{"acr", []string{"mfa"}}}, satisfied},
+		{[]Requirement{{"acr", []string{"phr"}}}, unsatisfied},
+		{[]Requirement{{"plan", []string{"pro"}}, {"acr", []string{"phr"}}}, unsatisfied},
 	} {
-		assert.Equal(t, tc.want, fulfil(tc.require, cut), "%v", tc.require)
+		assert.Equal(t, tc.want, authorize(tc.require, cut), "%v", tc.require)
 	}
 	rebuilt := &sessions.Session{Rebuilt: true, Identity: sessions.Identity{ACR: "mfa"}}
-	assert.Equal(t, unfulfilled, fulfil([]Requirement{{"acr", []string{"mfa"}}}, rebuilt))
+	assert.Equal(t, unsatisfied, authorize([]Requirement{{"acr", []string{"mfa"}}}, rebuilt))
 }
 
 // Cookies that no one of ours has written: never 200, never 500.
@@ -197,7 +197,7 @@ func TestTicket_aloneAndTampered(t *testing.T) {
 	b.signIn("mia")
 	ticket, good := b.cookies["__Host-rt"], b.cookies[defaultCookie]
 	f.store.set(true)
-	f.kept.node.LinkDown(sessions.ErrUnavailable)
+	f.sharedState.node.LinkDown(sessions.ErrUnavailable)
 	ask := func(host, cookie, ticket string) int {
 		r := request(http.MethodGet, "https://"+host+"/", script...)
 		r.Header.Set("Cookie", "__Host-sid="+cookie+"; __Host-rt="+ticket)

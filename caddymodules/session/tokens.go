@@ -42,12 +42,12 @@ func (h *Handler) keepIDToken(ctx context.Context, s *sessions.Session, token st
 		return err
 	}
 	sealed := sealer.Seal([]byte(token), s.Selector[:])
-	return h.kept.tokens.keep(ctx, s.Selector, string(sealed), s.Absolute.Sub(s.Created)+sessions.Keep)
+	return h.sharedState.tokens.keep(ctx, s.Selector, string(sealed), s.Absolute.Sub(s.Created)+sessions.Keep)
 }
 
 // idToken is what keepIDToken has kept, or nothing.
 func (h *Handler) idToken(ctx context.Context, selector sessions.Selector) string {
-	sealed, err := h.kept.tokens.load(ctx, selector)
+	sealed, err := h.sharedState.tokens.load(ctx, selector)
 	if err != nil || sealed == "" {
 		return ""
 	}
@@ -116,8 +116,8 @@ func (t *localTokens) keep(_ context.Context, s sessions.Selector, sealed string
 	defer t.mu.Unlock()
 	now := time.Now()
 	if len(t.held) >= maxLocalTokens {
-		for selector, kept := range t.held {
-			if now.After(kept.until) {
+		for selector, token := range t.held {
+			if now.After(token.until) {
 				delete(t.held, selector)
 			}
 		}
@@ -136,9 +136,9 @@ func (t *localTokens) keep(_ context.Context, s sessions.Selector, sealed string
 func (t *localTokens) load(_ context.Context, s sessions.Selector) (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	kept := t.held[s]
+	token := t.held[s]
 	delete(t.held, s)
-	return kept.sealed, nil
+	return token.sealed, nil
 }
 
 var (

@@ -348,7 +348,7 @@ func (h *Handler) warn() {
 			h.logger.Warn("cors shares what people see with a page that comes by plain http, which anybody on the way can replace: use https", zap.String("origin", o))
 		}
 	}
-	if h.kept.link == nil {
+	if h.sharedState.link == nil {
 		h.logger.Warn("sessions are kept in this process alone: other nodes do not know them, and a restart signs everybody out; configure the global option redis to share them")
 	}
 	for _, set := range h.public {

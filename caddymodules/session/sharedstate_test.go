@@ -27,8 +27,8 @@ func TestKept_tellsOfARedisThatRefusedBefore(t *testing.T) {
 	defer func() { require.NoError(t, link.Close()) }()
 	require.Eventually(t, func() bool { return link.Trouble() != nil }, 30*time.Second, time.Millisecond)
 
-	k, err := joinKept(linked{link}, f.Handler)
+	k, err := joinSharedState(linked{link}, f.Handler)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, k.leave(f.Handler)) }()
+	defer func() { require.NoError(t, k.release(f.Handler)) }()
 	assert.Len(t, f.logs.FilterMessage("redis is unavailable, people stay signed in by what this node knows and by their tickets").All(), 1)
 }

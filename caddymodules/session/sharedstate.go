@@ -30,17 +30,17 @@ const (
 	flushTime = 2 * time.Second
 )
 
-// keptKey is the pool's key of a namespace's sessions in one Redis: a link is one for as long as its
+// sharedStateKey is the pool's key of a namespace's sessions in one Redis: a link is one for as long as its
 // connection's settings stay the same. Without Redis the link is nil.
-type keptKey struct {
+type sharedStateKey struct {
 	namespace string
 	link      *redislink.Link
 }
 
-// kept is what this process knows of a namespace's sessions, and the goroutine that tells the store of
+// sharedState holds what this process knows of the sessions of a namespace, and the goroutine that tells the store of
 // activity. It survives the reloads that the link survives.
-type kept struct {
-	keptKey
+type sharedState struct {
+	sharedStateKey
 	node   *sessions.Node
 	tokens tokenStore
 	// key seals when there is no secret, which only a store of this process allows.
@@ -56,7 +56,7 @@ type kept struct {
 	since    time.Time
 }
 
-// findRedis is the configuration's redis app; nil when there is none, or none that is configured.
+// findRedis returns the redis app of the configuration, nil if it is absent or has no address.
 func findRedis(ctx caddy.Context) (redislink.Provider, error) {
 	app, err := ctx.AppIfConfigured("redis")
 	if errors.Is(err, caddy.ErrNotConfigured) {
@@ -75,9 +75,9 @@ func findRedis(ctx caddy.Context) (redislink.Provider, error) {
 	return provider, nil
 }
 
-// joinKept returns the namespace's sessions, to be left again by leave.
-func joinKept(redis redislink.Provider, h *Handler) (*kept, error) {
-	key := keptKey{namespace: h.KeyNamespace}
+// joinSharedState returns the namespace's sessions, to be given back by release.
+func joinSharedState(redis redislink.Provider, h *Handler) (*sharedState, error) {
+	key := sharedStateKey{namespace: h.KeyNamespace}
 	if redis != nil {
 		link, err := redis.Acquire(linkUser, time.Duration(h.OpTimeout))
 		if err != nil {
@@ -87,11 +87,11 @@ func joinKept(redis redislink.Provider, h *Handler) (*kept, error) {
 		setDefault(&key.namespace, redis.Namespace())
 	}
 	setDefault(&key.namespace, defaultNamespace)
-	value, loaded, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) { return newKept(key, h) })
+	value, loaded, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) { return newSharedState(key, h) })
 	if err != nil {
 		return nil, err
 	}
-	k := value.(*kept)
+	k := value.(*sharedState)
 	if loaded {
 		k.mu.Lock()
 		k.handlers = append(k.handlers, h)
@@ -100,9 +100,9 @@ func joinKept(redis redislink.Provider, h *Handler) (*kept, error) {
 	return k, nil
 }
 
-// newKept is for its first handler, by which it tells from the start how the link is.
-func newKept(key keptKey, h *Handler) (*kept, error) {
-	k := &kept{keptKey: key, unsubscribe: func() {}, handlers: []*Handler{h}}
+// newSharedState creates the state for its first handler. That handler logs the first transition of the link.
+func newSharedState(key sharedStateKey, h *Handler) (*sharedState, error) {
+	k := &sharedState{sharedStateKey: key, unsubscribe: func() {}, handlers: []*Handler{h}}
 	var store sessions.Store
 	if key.link == nil {
 		store, k.tokens = localstore.New(localstore.Config{}), new(localTokens)
@@ -129,8 +129,8 @@ func newKept(key keptKey, h *Handler) (*kept, error) {
 	return k, nil
 }
 
-// follow tells the node how the link is, from now on.
-func (k *kept) follow(ctx context.Context) {
+// follow reports the transitions of the link to the node.
+func (k *sharedState) follow(ctx context.Context) {
 	closing := k.link.BeforeClose(k.flush)
 	unsubscribe := k.link.Subscribe(func(c redislink.Change) {
 		switch c.State {
@@ -160,8 +160,8 @@ func (k *kept) follow(ctx context.Context) {
 	}
 }
 
-// up has the node take the link for new, without holding up who tells it: what is dirty is flushed.
-func (k *kept) up(ctx context.Context) {
+// up tells the node, in a goroutine of its own, that the link is up. The node then flushes activity.
+func (k *sharedState) up(ctx context.Context) {
 	k.ended.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, flushTime)
 		defer cancel()
@@ -170,18 +170,18 @@ func (k *kept) up(ctx context.Context) {
 	})
 }
 
-// leave releases what joinKept has taken. Activity that Redis has not been told of is told now: with
-// this configuration the link may go.
-func (k *kept) leave(h *Handler) error {
+// release gives back what joinSharedState took. It flushes activity first, because the link may close with this
+// configuration.
+func (k *sharedState) release(h *Handler) error {
 	k.flush()
 	k.mu.Lock()
 	k.handlers = slices.DeleteFunc(k.handlers, func(other *Handler) bool { return other == h })
 	k.mu.Unlock()
-	_, err := pool.Delete(k.keptKey)
+	_, err := pool.Delete(k.sharedStateKey)
 	return err
 }
 
-func (k *kept) flush() {
+func (k *sharedState) flush() {
 	if k.node.Away() {
 		return
 	}
@@ -195,15 +195,15 @@ func (k *kept) flush() {
 }
 
 // Destruct ends the node when its last handler has left.
-func (k *kept) Destruct() error {
+func (k *sharedState) Destruct() error {
 	k.unsubscribe()
 	k.cancel()
 	k.ended.Wait()
 	return nil
 }
 
-// newest is the handler of the newest configuration.
-func (k *kept) newest() *Handler {
+// newest returns the handler of the newest configuration.
+func (k *sharedState) newest() *Handler {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.handlers) == 0 {
@@ -212,9 +212,9 @@ func (k *kept) newest() *Handler {
 	return k.handlers[len(k.handlers)-1]
 }
 
-// moved logs that Redis went away or is back. It runs on a request's goroutine, or the link's. While the
-// first connection is being made nobody is told: that is no outage yet, and without a reason.
-func (k *kept) moved(away bool, reason error) {
+// moved logs that Redis became unavailable or available. It runs on the goroutine of a request or of the link. Until the
+// first connection attempt has failed, the link is connecting, not down, and moved logs nothing.
+func (k *sharedState) moved(away bool, reason error) {
 	h := k.newest()
 	if h == nil {
 		return
@@ -242,4 +242,4 @@ func (k *kept) moved(away bool, reason error) {
 	}
 }
 
-var _ caddy.Destructor = (*kept)(nil)
+var _ caddy.Destructor = (*sharedState)(nil)

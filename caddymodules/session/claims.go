@@ -8,13 +8,13 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/session/sessions"
 )
 
-// words is a claim with several values; as text they are parted by commas.
-type words []string
+// stringList is a claim with several values. As text it has commas between them.
+type stringList []string
 
-// String implements fmt.Stringer, which Caddy's replacer asks for a text.
-func (w words) String() string { return strings.Join(w, ",") }
+// String implements fmt.Stringer, which Caddy's replacer uses.
+func (w stringList) String() string { return strings.Join(w, ",") }
 
-// userID is what the provider's user_id makes of a session; false if it cannot be known now.
+// userID returns the user id of a session, as user_id says. It is false if the session does not carry the claim now.
 func (p *provider) userID(s *sessions.Session) (string, bool) {
 	switch p.config.UserID {
 	case userIDProvider:
@@ -39,7 +39,7 @@ func (p *provider) keeps(claim string) bool { return slices.Contains(p.claims, c
 // keepsGroups reports whether the groups are published as a placeholder.
 func (p *provider) keepsGroups() bool { return slices.Contains(p.config.Claims, claimGroups) }
 
-// identity is what a session keeps of who has signed in.
+// identity returns what a session stores of an authenticated user.
 func (p *provider) identity(who *oidc.Identity) sessions.Identity {
 	id := sessions.Identity{
 		Provider: who.Provider, Issuer: who.Issuer, ClientID: p.config.ClientID, Subject: who.Subject, ProviderSession: who.SessionID,
@@ -56,7 +56,7 @@ func (p *provider) identity(who *oidc.Identity) sessions.Identity {
 	return id
 }
 
-// allows says whether the provider's allow rules let somebody sign in, and if not, which claim is why.
+// allows reports whether allow admits the user, and if not, the claim that decides it.
 func (p *provider) allows(who *oidc.Identity) (claim string, ok bool) {
 	for _, q := range p.config.Allow {
 		have := who.Claims.Values(q.Claim)
