@@ -113,9 +113,9 @@ func TestTrash_showsAndRestores(t *testing.T) {
 	assert.Contains(t, some.body, "A deletion that is not there")
 	assert.Equal(t, http.StatusSeeOther, w.post("olga", "/ui/trash/restore", nil).StatusCode, "nothing chosen")
 
-	absent := make([]string, maxRestores)
-	for i := range absent {
-		absent[i] = fmt.Sprintf("0193f000-0000-7000-8000-%012d", i)
+	var absent []string
+	for i := range maxRestores {
+		absent = append(absent, fmt.Sprintf("0193f000-0000-7000-8000-%012d", i))
 	}
 	most := w.post("olga", "/ui/trash/restore", url.Values{"id": absent})
 	assert.NotEqual(t, http.StatusBadRequest, most.StatusCode, "as many as a form may have")

@@ -65,7 +65,7 @@ func (c *requestContext) flow(header http.Header) (oidc.Flow, bool) {
 func (c *requestContext) noFlow(w http.ResponseWriter, p *provider) error {
 	v := c.h.manager.Check(c.r.Context(), c.request(true))
 	c.h.settle(&v)
-	if v.Standing == sessions.SignedIn {
+	if v.Status == sessions.SignedIn {
 		return c.redirect(w, http.StatusFound, c.h.AfterLogin)
 	}
 	c.refused(p, "state")

@@ -80,14 +80,14 @@ type ownSession struct {
 func (c *requestContext) own(w http.ResponseWriter) error {
 	c.policy.outage = sessions.StrictAlways
 	v := c.h.manager.Check(c.r.Context(), c.request(true))
-	if v.Standing == sessions.Undecided {
+	if v.Status == sessions.Undecided {
 		c.policy.outage = sessions.Ride
 		v = c.h.manager.Check(c.r.Context(), c.request(true))
 	}
 	c.h.settle(&v)
 	placeholders := publish(c.r, &v)
 	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
-	switch v.Standing {
+	switch v.Status {
 	case sessions.Undecided:
 		return c.unavailable(w, &v)
 	case sessions.SignedOut:

@@ -39,11 +39,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	c.placeholders = publish(r, &v)
 	switch {
-	case v.Standing == sessions.SignedIn:
+	case v.Status == sessions.SignedIn:
 		return c.pass(w, next, &v, public)
 	case public:
 		return c.forward(w, next, &v)
-	case v.Standing == sessions.Undecided:
+	case v.Status == sessions.Undecided:
 		return c.unavailable(w, &v)
 	default:
 		return c.signedOut(w, &v)
@@ -83,7 +83,7 @@ func (c *requestContext) check() (sessions.Verdict, error) {
 	v := c.h.manager.Check(c.r.Context(), c.request(passive))
 	c.h.settle(&v)
 	c.h.metrics.count(&v)
-	if v.Reason == sessions.ReasonReuse && v.Standing == sessions.SignedOut {
+	if v.Reason == sessions.ReasonReuse && v.Status == sessions.SignedOut {
 		c.h.audit.Warn("a session's secret was used that was replaced long ago, somebody may have copied the cookie",
 			zap.String("client_ip", clientIP(c.r)), zap.String("owner_ip", v.Owner),
 			zap.Bool("session_ended", c.h.Reuse == reuseRevoke), zap.String("request_id", requestID(c.r)))
@@ -105,11 +105,11 @@ func (c *requestContext) request(passive bool) sessions.Request {
 // configured here any more, or for another client. All sites of a Redis share its sessions, and a user can
 // copy a cookie from one site to another.
 func (h *Handler) settle(v *sessions.Verdict) {
-	if v.Standing != sessions.SignedIn {
+	if v.Status != sessions.SignedIn {
 		return
 	}
 	if p := h.byName[v.Session.Provider]; p == nil || p.Issuer() != v.Session.Issuer || p.config.ClientID != v.Session.ClientID {
-		v.Standing, v.Reason, v.Session = sessions.SignedOut, sessions.ReasonNone, nil
+		v.Status, v.Reason, v.Session = sessions.SignedOut, sessions.ReasonNone, nil
 	}
 }
 

@@ -71,9 +71,9 @@ func (b *breakable) err() error {
 	return nil
 }
 
-func (b *breakable) Read(ctx context.Context, s sessions.Selector, held sessions.Copy) (sessions.Copy, error) {
+func (b *breakable) Read(ctx context.Context, s sessions.Selector, held sessions.CachedSession) (sessions.CachedSession, error) {
 	if err := b.err(); err != nil {
-		return sessions.Copy{}, err
+		return sessions.CachedSession{}, err
 	}
 	return b.Store.Read(ctx, s, held)
 }

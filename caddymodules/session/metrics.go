@@ -90,7 +90,7 @@ func (m *metrics) release() error {
 // count counts a verdict.
 func (m *metrics) count(v *sessions.Verdict) {
 	result := int(v.Reason)
-	if v.Standing == sessions.SignedIn {
+	if v.Status == sessions.SignedIn {
 		result = int(sessions.ReasonUnavailable) + 1
 		if v.Source.Degraded() {
 			m.degraded.WithLabelValues(v.Source.String()).Inc()

@@ -280,7 +280,7 @@ func (h *Handler) newManager(issuers map[string]string) (*sessions.Manager, erro
 		Namespace: h.sharedState.namespace, Node: h.sharedState.node, Keys: keys, Issuers: issuers,
 		Idle: time.Duration(h.Idle), Lifetime: time.Duration(h.Absolute), ShortestIdle: shortest,
 		Rotation: time.Duration(*h.Rotation), RideThrough: time.Duration(*h.RideThrough),
-		RevokeReuse: h.Reuse == reuseRevoke, MaxSessions: h.MaxSessions, Full: full,
+		RevokeReuse: h.Reuse == reuseRevoke, MaxSessions: h.MaxSessions, OnMaxSessions: full,
 	})
 }
 

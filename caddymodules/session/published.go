@@ -40,7 +40,7 @@ func publish(r *http.Request, v *sessions.Verdict) *published {
 		replacer(r).Map(u.Placeholder)
 	}
 	u.source, u.reason = v.Source, ""
-	if v.Standing != sessions.SignedIn {
+	if v.Status != sessions.SignedIn {
 		u.reason = v.Reason.String()
 	}
 	return u

@@ -77,7 +77,7 @@ func (w *response) begin(status int) {
 	header := w.Header()
 	w.h.cookies.stripSet(header)
 	w.h.share(header, w.from)
-	if w.verdict.Standing != sessions.SignedIn || w.upgrade || !mayCarry(status, header) {
+	if w.verdict.Status != sessions.SignedIn || w.upgrade || !mayCarry(status, header) {
 		return
 	}
 	cookies, rotation := w.h.manager.Cookies(w.ctx, w.verdict)

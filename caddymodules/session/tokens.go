@@ -42,7 +42,7 @@ func (h *Handler) keepIDToken(ctx context.Context, s *sessions.Session, token st
 		return err
 	}
 	sealed := sealer.Seal([]byte(token), s.Selector[:])
-	return h.sharedState.tokens.keep(ctx, s.Selector, string(sealed), s.Absolute.Sub(s.Created)+sessions.Keep)
+	return h.sharedState.tokens.keep(ctx, s.Selector, string(sealed), s.Absolute.Sub(s.Created)+sessions.TombstoneTTL)
 }
 
 // idToken is what keepIDToken has kept, or nothing.

@@ -76,8 +76,8 @@ func TestCheck_passiveRequestsDoNotExtend(t *testing.T) {
 	for range 15*60/5 - 1 {
 		w.pass(5 * time.Second)
 		v := b.visit(w.nodes[0], passive)
-		require.Equal(t, sessions.SignedIn, v.Standing)
-		require.Equal(t, sessions.SignedIn, b.visit(w.nodes[1], passive).Standing)
+		require.Equal(t, sessions.SignedIn, v.Status)
+		require.Equal(t, sessions.SignedIn, b.visit(w.nodes[1], passive).Status)
 	}
 	assert.LessOrEqual(t, w.nodes[1].link.Calls(), int64(3), "polling costs calls")
 	w.pass(5 * time.Second)
@@ -90,7 +90,7 @@ func TestCheck_absoluteEndComesUnderConstantTraffic(t *testing.T) {
 	end := w.clock.Now().Add(lifetime)
 	for i := 0; w.clock.Now().Add(20 * time.Second).Before(end); i++ {
 		w.pass(20 * time.Second)
-		require.Equal(t, sessions.SignedIn, b.visit(w.nodes[i%2]).Standing)
+		require.Equal(t, sessions.SignedIn, b.visit(w.nodes[i%2]).Status)
 	}
 	w.clock.Set(end)
 	refused(t, b.visit(w.nodes[0]), sessions.ReasonAbsolute)
@@ -125,15 +125,15 @@ func TestCheck_routesMayBeShorter(t *testing.T) {
 	refused(t, v, sessions.ReasonIdle)
 	assert.True(t, v.RouteOnly)
 	refused(t, b.ask(e, admin, passive), sessions.ReasonIdle)
-	require.Equal(t, sessions.SignedIn, b.ask(e).Standing, "the session lives elsewhere")
-	require.Equal(t, sessions.SignedIn, b.ask(e, admin).Standing)
+	require.Equal(t, sessions.SignedIn, b.ask(e).Status, "the session lives elsewhere")
+	require.Equal(t, sessions.SignedIn, b.ask(e, admin).Status)
 	w.pass(10 * time.Minute)
-	require.Equal(t, sessions.SignedIn, b.ask(e, young).Standing)
+	require.Equal(t, sessions.SignedIn, b.ask(e, young).Status)
 	w.pass(5 * time.Minute)
 	v = b.ask(e, young)
 	refused(t, v, sessions.ReasonAbsolute)
 	assert.True(t, v.RouteOnly)
-	require.Equal(t, sessions.SignedIn, b.ask(e).Standing)
+	require.Equal(t, sessions.SignedIn, b.ask(e).Status)
 }
 
 // TestFlush_isARevalidation: even a node that is not told of a change drops its copy when it flushes.
@@ -165,7 +165,7 @@ func TestFlush_keepsWhatTheStoreDidNotTake(t *testing.T) {
 	// Told only now, but as of then.
 	w.pass(idle - 2*flush - time.Millisecond)
 	b.ticket = ""
-	require.Equal(t, sessions.SignedIn, w.addNode(0).Check(t.Context(), b.request(passive)).Standing)
+	require.Equal(t, sessions.SignedIn, w.addNode(0).Check(t.Context(), b.request(passive)).Status)
 	w.pass(time.Second)
 	refused(t, w.addNode(0).Check(t.Context(), b.request(passive)), sessions.ReasonIdle)
 }
@@ -195,7 +195,7 @@ func TestCheck_parallelRequestsAskOnce(t *testing.T) {
 	b.visit(e)
 	w.pass(2 * flush)
 	calls := e.link.Calls()
-	slow := &held{Store: w.local, entered: make(chan struct{}, 64), release: make(chan struct{})}
+	slow := &waitingStore{Store: w.local, entered: make(chan struct{}, 64), release: make(chan struct{})}
 	e.link.Store = slow
 	var wg sync.WaitGroup
 	verdicts := make([]sessions.Verdict, 30)
@@ -208,7 +208,7 @@ func TestCheck_parallelRequestsAskOnce(t *testing.T) {
 	close(slow.release)
 	wg.Wait()
 	for _, v := range verdicts {
-		require.Equal(t, sessions.SignedIn, v.Standing)
+		require.Equal(t, sessions.SignedIn, v.Status)
 	}
 	assert.Less(t, e.link.Calls()-calls, int64(15))
 }
@@ -259,7 +259,7 @@ func TestCookies_ofAPassiveRequestProlongNothing(t *testing.T) {
 	for range 4 {
 		w.pass(time.Minute)
 		v := b.visit(w.nodes[1], passive, outage(sessions.StrictAlways))
-		require.Equal(t, sessions.SignedIn, v.Standing)
+		require.Equal(t, sessions.SignedIn, v.Status)
 		generation = v.Session.Generation
 	}
 	require.Equal(t, int64(2), generation)

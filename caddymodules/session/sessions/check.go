@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Check decides who a request belongs to. It returns no later than the store's deadline allows, and
-// never fails: when the store does not answer, the verdict says so. To look at a session without
-// counting as activity, as a page about it does, ask with Passive and StrictAlways.
+// Check decides which session a request has. It returns within the store's deadline and never fails: if the store does
+// not answer, the verdict says so. A page about the session, which must not count as activity, sets Passive and
+// StrictAlways.
 func (m *Manager) Check(ctx context.Context, r Request) Verdict {
 	c := check{m: m, r: &r, now: m.node.now()}
 	v := Verdict{request: r}
@@ -18,14 +18,14 @@ func (m *Manager) Check(ctx context.Context, r Request) Verdict {
 	v.cookie, v.decided = cookie, c.now
 	c.hash = cookie.Verifier.Hash()
 	c.decide(ctx, &v)
-	if v.Standing == SignedIn && v.Session.Host != bareHost(r.Host) {
+	if v.Status == SignedIn && v.Session.Host != bareHost(r.Host) {
 		// A session counts only where it was made: a cookie of another site is no session here.
 		return Verdict{request: r, cookie: cookie, decided: c.now, Source: v.Source}
 	}
 	return v
 }
 
-// check is one request on its way to a verdict.
+// check holds the state of one call of Check.
 type check struct {
 	m    *Manager
 	r    *Request
@@ -41,36 +41,36 @@ func (c *check) decide(ctx context.Context, v *Verdict) {
 		v.Reason = ReasonRevoked
 		return
 	}
-	known := c.look(v.cookie.Selector)
+	known := c.lookUp(v.cookie.Selector)
 	if known.alone {
-		done, err := c.fromCopy(ctx, v, known)
+		done, err := c.fromCache(ctx, v, known)
 		if done {
 			return
 		}
 		if err != nil {
-			c.ride(v, err, 0, 0)
+			c.decideOffline(v, err, 0, 0)
 			return
 		}
 	}
-	c.ask(ctx, v, known)
+	c.validate(ctx, v, known)
 }
 
-// known is what this node holds of the session, at one moment.
+// known is what this node has cached of the session, at one moment.
 type known struct {
-	// met says that the node has dealt with the session before.
-	met       bool
-	copy      Copy
-	confirmed Instant
-	stored    Instant   // zero if not known
-	own       time.Time // zero if none
-	now       Instant   // the store's time
-	// alone says that the node may decide by its copy, should the copy say yes.
+	// met: the node has an entry for the session.
+	met        bool
+	copy       CachedSession
+	confirmed  Instant
+	seenStored Instant   // zero if not known
+	seenHere   time.Time // zero if none
+	now        Instant   // the store's time
+	// alone: the node may accept the request by its cached session, without a validation by the store.
 	alone bool
 }
 
-// look reads what is held, and whether it is recent enough to decide alone: an active request only
+// lookUp reads what is held, and whether it is recent enough to decide alone: an active request only
 // while what the store holds is younger than F, a passive one until the session may be idle.
-func (c *check) look(selector Selector) known {
+func (c *check) lookUp(selector Selector) known {
 	n := c.m.node
 	k := known{now: n.clock.instant(c.now)}
 	s := n.table.lock(selector)
@@ -79,9 +79,9 @@ func (c *check) look(selector Selector) known {
 		s.mu.Unlock()
 		return k
 	}
-	k.met, k.copy, k.confirmed, k.own = true, h.copy, h.confirmed, h.own
+	k.met, k.copy, k.confirmed, k.seenHere = true, h.copy, h.confirmed, h.seenHere
 	if h.epoch == n.link.epoch.Load() {
-		k.stored = h.stored
+		k.seenStored = h.seenStored
 	}
 	s.mu.Unlock()
 	if c.r.Outage == StrictAlways || n.link.away.Load() {
@@ -93,20 +93,20 @@ func (c *check) look(selector Selector) known {
 	if c.r.Passive {
 		k.alone = k.now.Sub(k.last(n)) < c.idle()
 	} else {
-		k.alone = k.stored != 0 && k.now.Sub(k.stored) < c.m.flush
+		k.alone = k.seenStored != 0 && k.now.Sub(k.seenStored) < c.m.flush
 	}
 	return k
 }
 
-// last is the newest activity that the node knows of.
+// last is the newest activity that the node knows.
 func (k known) last(n *Node) Instant {
-	if k.own.IsZero() {
-		return k.stored
+	if k.seenHere.IsZero() {
+		return k.seenStored
 	}
-	return max(k.stored, n.clock.instant(k.own))
+	return max(k.seenStored, n.clock.instant(k.seenHere))
 }
 
-// idle is the shortest idle time that holds for the request.
+// idle is the shortest idle time that applies to the request.
 func (c *check) idle() time.Duration {
 	if c.r.Idle > 0 {
 		return min(c.m.c.Idle, c.r.Idle)
@@ -118,9 +118,9 @@ func (c *check) overRouteAbsolute(s *Session, now Instant) bool {
 	return c.r.Absolute > 0 && now >= s.Created.Add(c.r.Absolute)
 }
 
-// fromCopy accepts the request if the store stands by a copy that says yes. An error means that the
-// store could not be asked.
-func (c *check) fromCopy(ctx context.Context, v *Verdict, k known) (done bool, err error) {
+// fromCache accepts the request if the store confirms the cached session and the session admits it. An error means that
+// the store is unavailable.
+func (c *check) fromCache(ctx context.Context, v *Verdict, k known) (done bool, err error) {
 	n := c.m.node
 	fresh, err := n.store.Read(ctx, v.cookie.Selector, k.copy)
 	if err != nil {
@@ -132,14 +132,14 @@ func (c *check) fromCopy(ctx context.Context, v *Verdict, k known) (done bool, e
 			return false, nil
 		}
 	}
-	v.Standing, v.Source, v.Session = SignedIn, SourceCache, &fresh.Record.Session
+	v.Status, v.Source, v.Session = SignedIn, SourceCache, &fresh.Record.Session
 	v.Last = k.last(n)
 	s := n.table.lock(v.cookie.Selector)
 	h := s.keep(v.cookie.Selector)
 	h.adopt(fresh)
 	h.confirmed = k.now
 	if !c.r.Passive {
-		c.keep(h, k.stored)
+		c.keep(h, k.seenStored)
 	}
 	v.rotate = c.due(h, fresh.Record, k.now)
 	freshTicket := c.freshTicket(h)
@@ -150,22 +150,22 @@ func (c *check) fromCopy(ctx context.Context, v *Verdict, k known) (done bool, e
 	return true, nil
 }
 
-// keep notes activity that the store will be told later. The shard is locked.
-func (c *check) keep(h *held, stored Instant) {
-	if c.now.After(h.own) {
-		h.own = c.now
+// keep records activity that is flushed to the store later. The shard is locked.
+func (c *check) keep(h *cacheEntry, seenStored Instant) {
+	if c.now.After(h.seenHere) {
+		h.seenHere = c.now
 	}
 	h.addr = c.r.Addr
 	if h.dirty {
 		return
 	}
 	h.dirty, h.every = true, c.m.flush
-	h.due = c.m.node.clock.local(stored).Add(c.m.flush)
+	h.due = c.m.node.clock.local(seenStored).Add(c.m.flush)
 	c.m.node.flusher.add(h.due, h)
 }
 
-// due says whether the verifier is to be replaced with this response. The shard is locked.
-func (c *check) due(h *held, r *Record, now Instant) bool {
+// due reports whether this response should rotate the verifier. The shard is locked.
+func (c *check) due(h *cacheEntry, r *Record, now Instant) bool {
 	return !c.r.Speculative && r.due(now, c.m.c.Rotation) && r.Current.Equal(c.hash) &&
 		!c.now.Before(h.retryRotation) && !c.m.node.unsettled(c.now)
 }

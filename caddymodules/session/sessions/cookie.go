@@ -115,10 +115,10 @@ func (h Hash) Equal(o Hash) bool {
 }
 
 // mark is the shorter form in which retired verifiers are remembered.
-func (h Hash) mark() Mark { return Mark(h[:len(Mark{})]) }
+func (h Hash) mark() RetiredHash { return RetiredHash(h[:len(RetiredHash{})]) }
 
-// Mark is the first half of the Hash of a retired verifier.
-type Mark [16]byte
+// RetiredHash is the first half of the Hash of a retired verifier.
+type RetiredHash [16]byte
 
 func decode(dst []byte, text string) bool {
 	// A raw base64 text of the right length decodes to exactly len(dst) bytes, or not at all; line

@@ -17,7 +17,7 @@ func TestDecideOffline_bounds(t *testing.T) {
 	good := func() evidence {
 		r := &Record{Session: Session{Created: start, Absolute: start.Add(24 * time.Hour)}, State: Active, Current: hash, Used: true}
 		return evidence{
-			now: start.Add(time.Minute), hash: hash, copy: Copy{Record: r}, confirmed: start, last: start,
+			now: start.Add(time.Minute), hash: hash, copy: CachedSession{Record: r}, confirmed: start, last: start,
 			rideThrough: time.Hour, idle: time.Hour, ticketAge: time.Minute,
 		}
 	}
@@ -40,7 +40,7 @@ func TestDecideOffline_bounds(t *testing.T) {
 	} {
 		e := good()
 		c.change(&e)
-		assert.Equal(t, c.want, e.ride().reason, c.name)
+		assert.Equal(t, c.want, e.decideOffline().reason, c.name)
 	}
 }
 
@@ -62,21 +62,21 @@ func TestNode_dropsACopyOfAnotherGeneration(t *testing.T) {
 	h := s.keep(Selector{1})
 	s.mu.Unlock()
 	for _, generation := range []int64{1, 2, 3} {
-		h.copy = Copy{Record: &Record{Session: Session{Generation: 2}}}
-		n.flushed(sentTouch{held: h}, Touched{Active: true, Generation: generation}, 1)
+		h.copy = CachedSession{Record: &Record{Session: Session{Generation: 2}}}
+		n.flushed(sentTouch{cacheEntry: h}, Touched{Active: true, Generation: generation}, 1)
 		assert.Equal(t, generation == 2, h.copy.Record != nil, "generation %d", generation)
 	}
 }
 
 func TestTable_adoptsNoOlderGeneration(t *testing.T) {
 	older, same, newer := &Record{Session: Session{Generation: 1}}, &Record{Session: Session{Generation: 2}}, &Record{Session: Session{Generation: 3}}
-	h := &held{copy: Copy{Record: &Record{Session: Session{Generation: 2}}}}
+	h := &cacheEntry{copy: CachedSession{Record: &Record{Session: Session{Generation: 2}}}}
 	have := h.copy.Record
-	h.adopt(Copy{Record: older})
+	h.adopt(CachedSession{Record: older})
 	assert.Same(t, have, h.copy.Record, "a late answer brings back a verifier that was replaced")
-	h.adopt(Copy{Record: same})
+	h.adopt(CachedSession{Record: same})
 	assert.Same(t, same, h.copy.Record)
-	h.adopt(Copy{Record: newer})
+	h.adopt(CachedSession{Record: newer})
 	assert.Same(t, newer, h.copy.Record)
 }
 

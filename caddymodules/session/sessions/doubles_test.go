@@ -13,13 +13,13 @@ func newContext(t testing.TB) (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// held is a store whose validations wait.
-type held struct {
+// waitingStore is a store whose validations wait.
+type waitingStore struct {
 	sessions.Store
 	entered, release chan struct{}
 }
 
-func (h *held) Validate(ctx context.Context, v sessions.Validation) (sessions.Reply, error) {
+func (h *waitingStore) Validate(ctx context.Context, v sessions.Validation) (sessions.Reply, error) {
 	h.entered <- struct{}{}
 	<-h.release
 	return h.Store.Validate(ctx, v)

@@ -6,8 +6,8 @@ const (
 	// GracePeriod is how long the previous verifier stays good once its successor was used: as long as a
 	// request or a response may be on its way.
 	GracePeriod = 60 * time.Second
-	// Keep is how much longer than the session its keys and its tombstone stand.
-	Keep = 10 * time.Minute
+	// TombstoneTTL is how much longer than the session its keys and its tombstone stand.
+	TombstoneTTL = 10 * time.Minute
 )
 
 // Entry is all that a store holds under one selector, and the state machine of a session: pure, at a

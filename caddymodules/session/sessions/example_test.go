@@ -36,7 +36,7 @@ func Example() {
 		fmt.Println(err)
 	}
 	v = m.Check(ctx, r)
-	fmt.Println(v.Standing == sessions.SignedOut, v.Reason)
+	fmt.Println(v.Status == sessions.SignedOut, v.Reason)
 	// Output:
 	// ada from redis
 	// ada from cache

@@ -162,7 +162,7 @@ func outage(o sessions.Outage) func(*sessions.Request) {
 // signedIn checks a verdict, and from where it came.
 func signedIn(t testing.TB, v sessions.Verdict, from sessions.Source) {
 	t.Helper()
-	require.Equal(t, sessions.SignedIn, v.Standing, "reason %s, error %v", v.Reason, v.Err)
+	require.Equal(t, sessions.SignedIn, v.Status, "reason %s, error %v", v.Reason, v.Err)
 	require.Equal(t, from, v.Source)
 	require.Equal(t, "u-1", v.Session.Subject)
 	require.Equal(t, "https://login.example.com", v.Session.Issuer)
@@ -170,14 +170,14 @@ func signedIn(t testing.TB, v sessions.Verdict, from sessions.Source) {
 
 func refused(t testing.TB, v sessions.Verdict, why sessions.Reason) {
 	t.Helper()
-	require.Equal(t, sessions.SignedOut, v.Standing, "source %s", v.Source)
+	require.Equal(t, sessions.SignedOut, v.Status, "source %s", v.Source)
 	require.Equal(t, why, v.Reason)
 	require.Nil(t, v.Session)
 }
 
 func undecided(t testing.TB, v sessions.Verdict) {
 	t.Helper()
-	require.Equal(t, sessions.Undecided, v.Standing, "reason %s", v.Reason)
+	require.Equal(t, sessions.Undecided, v.Status, "reason %s", v.Reason)
 	require.Equal(t, sessions.ReasonUnavailable, v.Reason)
 	require.Nil(t, v.Session)
 }

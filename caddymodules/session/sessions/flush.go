@@ -28,8 +28,8 @@ type flusher struct {
 
 // task is one flush. It is void when its session was flushed or validated since.
 type task struct {
-	due  time.Time
-	held *held
+	due        time.Time
+	cacheEntry *cacheEntry
 }
 
 type queue []task
@@ -37,10 +37,10 @@ type queue []task
 func newFlusher() *flusher { return &flusher{signal: make(chan struct{}, 1)} }
 
 // add schedules a flush.
-func (f *flusher) add(due time.Time, h *held) {
+func (f *flusher) add(due time.Time, h *cacheEntry) {
 	f.mu.Lock()
 	heap.Push(&f.queue, task{due, h})
-	first := f.queue[0].held == h
+	first := f.queue[0].cacheEntry == h
 	f.mu.Unlock()
 	if first {
 		f.wake()
@@ -113,7 +113,7 @@ func (n *Node) Run(ctx context.Context) {
 
 // FlushDue flushes what is due, and repeats revocations that the store has not heard of.
 func (n *Node) FlushDue(ctx context.Context) error {
-	if err := n.reassert(ctx); err != nil {
+	if err := n.replay(ctx); err != nil {
 		return err
 	}
 	by := n.now().Add(flushSlack)
@@ -131,13 +131,13 @@ func (n *Node) FlushDue(ctx context.Context) error {
 // Flush flushes all activity, due or not: when the store returns, at shutdown, and before a
 // configuration is unloaded. The caller's ctx bounds it.
 func (n *Node) Flush(ctx context.Context) error {
-	if err := n.reassert(ctx); err != nil {
+	if err := n.replay(ctx); err != nil {
 		return err
 	}
 	var kept []task
 	defer func() {
 		for _, t := range kept {
-			n.flusher.add(t.due, t.held)
+			n.flusher.add(t.due, t.cacheEntry)
 		}
 	}()
 	tasks := n.flusher.take(time.Time{}, int(^uint(0)>>1))
@@ -158,11 +158,11 @@ func (n *Node) Flush(ctx context.Context) error {
 
 // hasten makes a task of a dirty session due at once.
 func (n *Node) hasten(t *task) {
-	s := n.table.lock(t.held.selector)
+	s := n.table.lock(t.cacheEntry.selector)
 	defer s.mu.Unlock()
-	if t.held.dirty && t.held.due.Equal(t.due) {
+	if t.cacheEntry.dirty && t.cacheEntry.due.Equal(t.due) {
 		t.due = time.Time{}
-		t.held.due = t.due
+		t.cacheEntry.due = t.due
 	}
 }
 
@@ -172,10 +172,10 @@ func (n *Node) flush(ctx context.Context, tasks []task) error {
 	touches := make([]Touch, 0, len(tasks))
 	sent := make([]sentTouch, 0, len(tasks))
 	for _, t := range tasks {
-		s := n.table.lock(t.held.selector)
-		if t.held.dirty && t.held.due.Equal(t.due) {
-			touches = append(touches, Touch{Selector: t.held.selector, Age: now.Sub(t.held.own)})
-			sent = append(sent, sentTouch{t.held, t.held.own})
+		s := n.table.lock(t.cacheEntry.selector)
+		if t.cacheEntry.dirty && t.cacheEntry.due.Equal(t.due) {
+			touches = append(touches, Touch{Selector: t.cacheEntry.selector, Age: now.Sub(t.cacheEntry.seenHere)})
+			sent = append(sent, sentTouch{t.cacheEntry, t.cacheEntry.seenHere})
 		}
 		s.mu.Unlock()
 	}
@@ -187,7 +187,7 @@ func (n *Node) flush(ctx context.Context, tasks []task) error {
 	if err != nil {
 		n.failed(err)
 		for _, t := range sent {
-			n.again(t.held, now.Add(flushRetry))
+			n.again(t.cacheEntry, now.Add(flushRetry))
 		}
 		return err
 	}
@@ -199,14 +199,14 @@ func (n *Node) flush(ctx context.Context, tasks []task) error {
 }
 
 type sentTouch struct {
-	held *held
-	own  time.Time
+	cacheEntry *cacheEntry
+	seenHere   time.Time
 }
 
 // flushed takes the answer to a touch, which is a revalidation too: a session that is over or has
 // another generation is a copy no longer.
 func (n *Node) flushed(t sentTouch, answer Touched, epoch uint64) {
-	h := t.held
+	h := t.cacheEntry
 	s := n.table.lock(h.selector)
 	defer s.mu.Unlock()
 	if !answer.Active {
@@ -215,10 +215,10 @@ func (n *Node) flushed(t sentTouch, answer Touched, epoch uint64) {
 		return
 	}
 	if h.copy.Record != nil && h.copy.Record.Generation != answer.Generation {
-		h.copy = Copy{}
+		h.copy = CachedSession{}
 	}
-	h.stored, h.epoch = answer.Stored, epoch
-	if h.dirty = h.own.After(t.own); h.dirty {
+	h.seenStored, h.epoch = answer.Stored, epoch
+	if h.dirty = h.seenHere.After(t.seenHere); h.dirty {
 		// Activity came while the touch was on its way: its turn is one interval after the one
 		// that was just stored.
 		h.due = n.clock.local(answer.Stored).Add(h.every)
@@ -227,7 +227,7 @@ func (n *Node) flushed(t sentTouch, answer Touched, epoch uint64) {
 }
 
 // again schedules the flush of a session that could not be flushed.
-func (n *Node) again(h *held, due time.Time) {
+func (n *Node) again(h *cacheEntry, due time.Time) {
 	s := n.table.lock(h.selector)
 	defer s.mu.Unlock()
 	if h.dirty {

@@ -127,7 +127,7 @@ func (s *simulation) request() {
 	now := s.clock.Now()
 	gone := now.Sub(s.last)
 	where := func() string { return fmt.Sprintf("seed %d, %s after the last activity, %s", s.seed, gone, v.Source) }
-	switch v.Standing {
+	switch v.Status {
 	case sessions.SignedIn:
 		require.Less(s.t, gone, idle, "late: %s", where())
 		if !isPassive {

@@ -25,7 +25,7 @@ const (
 // cacheable by others. A rotation that is due is carried out now, which may ask the store; one that
 // does not come to it waits for the next response.
 func (m *Manager) Cookies(ctx context.Context, v *Verdict) (Cookies, RotationResult) {
-	if v.Standing != SignedIn {
+	if v.Status != SignedIn {
 		return Cookies{}, NotTried
 	}
 	now := m.node.now()
@@ -89,7 +89,7 @@ func (m *Manager) rotate(ctx context.Context, v *Verdict, now time.Time) (Cookie
 		s := m.node.table.lock(selector)
 		if h := s.byKey[selector]; h != nil {
 			// It may have been carried out all the same, so what is held is not to be trusted.
-			h.copy, h.retryRotation = Copy{}, now.Add(rotationRetry)
+			h.copy, h.retryRotation = CachedSession{}, now.Add(rotationRetry)
 		}
 		s.mu.Unlock()
 		return Cookies{}, RotationFailed
@@ -156,7 +156,7 @@ func (c *check) renewTicket(v *Verdict, r *Record, now Instant) {
 
 // renewRiding notes that the browser is due a ticket with the newer activity. What the store confirmed, and when,
 // stays as it was: an outage cannot be ridden further by riding.
-func (c *check) renewRiding(v *Verdict, r ridden) {
+func (c *check) renewRiding(v *Verdict, r offlineDecision) {
 	if c.r.Speculative {
 		return
 	}
@@ -197,7 +197,7 @@ func (c *check) ticketMatches() bool {
 
 // freshTicket says whether the presented ticket needs no renewal: this node found it fresh, or has
 // replaced it a short time ago. Then it is not opened again. The shard is locked.
-func (c *check) freshTicket(h *held) bool {
+func (c *check) freshTicket(h *cacheEntry) bool {
 	fresh, renewed := c.now.Before(h.ticketFresh), c.now.Before(h.renewedUntil)
 	if !fresh && !renewed {
 		return false
@@ -207,7 +207,7 @@ func (c *check) freshTicket(h *held) bool {
 }
 
 // renewedFor says whether a response has replaced this ticket a short time ago. The shard is locked.
-func (h *held) renewedFor(ticket uint64, now time.Time) bool {
+func (h *cacheEntry) renewedFor(ticket uint64, now time.Time) bool {
 	return h.renewed == ticket && now.Before(h.renewedUntil)
 }
 

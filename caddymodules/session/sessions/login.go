@@ -91,7 +91,7 @@ func (m *Manager) makeRoom(ctx context.Context, user User, others []Selector) er
 		}
 	}
 	if excess := len(living) - m.c.MaxSessions + 1; excess > 0 {
-		if m.c.Full == Deny {
+		if m.c.OnMaxSessions == Deny {
 			return ErrTooMany
 		}
 		for _, selector := range living[:excess] {
@@ -127,7 +127,7 @@ func (m *Manager) Logout(ctx context.Context, r Request) (*Session, error) {
 	if err != nil {
 		session = c.ownSession(cookie.Selector)
 		if session != nil {
-			m.node.revoked.add(cookie.Selector, c.now, c.now.Add(m.c.RideThrough+Keep))
+			m.node.revoked.add(cookie.Selector, c.now, c.now.Add(m.c.RideThrough+TombstoneTTL))
 		}
 		end.Selector, end.Hash = cookie.Selector, c.hash
 		if !m.node.revoked.postpone(end, session != nil) {
@@ -142,7 +142,7 @@ func (m *Manager) Logout(ctx context.Context, r Request) (*Session, error) {
 // ownSession is the session that the request could use by what this node has, so that who merely
 // knows a selector cannot have this node refuse it.
 func (c *check) ownSession(selector Selector) *Session {
-	k := c.look(selector)
+	k := c.lookUp(selector)
 	if k.copy.Record != nil && k.copy.Record.knows(c.hash) {
 		return &k.copy.Record.Session
 	}
@@ -165,7 +165,7 @@ func (m *Manager) end(ctx context.Context, cookie Cookie, end End) (*Session, er
 	}
 	m.node.drop(cookie.Selector)
 	now := m.node.now()
-	m.node.revoked.add(cookie.Selector, now, now.Add(m.c.RideThrough+Keep))
+	m.node.revoked.add(cookie.Selector, now, now.Add(m.c.RideThrough+TombstoneTTL))
 	if record == nil {
 		return nil, nil //nolint:nilnil // The store had lost it.
 	}

@@ -41,11 +41,11 @@ func TestLogin_throwsOutWhoeverHasTheOldCookie(t *testing.T) {
 				w.pass(sessions.GracePeriod)
 				thief.visit(w.nodes[1])
 			}
-			require.Equal(t, sessions.SignedIn, thief.ask(w.nodes[1]).Standing)
+			require.Equal(t, sessions.SignedIn, thief.ask(w.nodes[1]).Status)
 			b.signIn(w.nodes[0])
 			refused(t, thief.ask(w.nodes[1]), sessions.ReasonRevoked)
 			refused(t, thief.ask(w.nodes[0]), sessions.ReasonRevoked)
-			require.Equal(t, sessions.SignedIn, b.visit(w.nodes[1]).Standing)
+			require.Equal(t, sessions.SignedIn, b.visit(w.nodes[1]).Status)
 		})
 	}
 }
@@ -60,8 +60,8 @@ func TestLogin_failsWithTheStore(t *testing.T) {
 
 func TestLogin_limitsSessions(t *testing.T) {
 	ctx := context.Background()
-	limit := func(full sessions.Full) func(*sessions.Config) {
-		return func(c *sessions.Config) { c.MaxSessions, c.Full = 2, full }
+	limit := func(full sessions.OnMaxSessions) func(*sessions.Config) {
+		return func(c *sessions.Config) { c.MaxSessions, c.OnMaxSessions = 2, full }
 	}
 	t.Run("oldest goes", func(t *testing.T) {
 		w := newWorld(t, 2, limit(sessions.EndOldest))
@@ -73,16 +73,16 @@ func TestLogin_limitsSessions(t *testing.T) {
 		third := w.login(w.nodes[1])
 		refused(t, first.visit(w.nodes[0]), sessions.ReasonRevoked)
 		refused(t, first.visit(w.nodes[1]), sessions.ReasonRevoked)
-		require.Equal(t, sessions.SignedIn, second.visit(w.nodes[0]).Standing)
-		require.Equal(t, sessions.SignedIn, third.visit(w.nodes[0]).Standing)
+		require.Equal(t, sessions.SignedIn, second.visit(w.nodes[0]).Status)
+		require.Equal(t, sessions.SignedIn, third.visit(w.nodes[0]).Status)
 	})
 	t.Run("new is denied", func(t *testing.T) {
 		w := newWorld(t, 1, limit(sessions.Deny))
 		first, second := w.login(w.nodes[0]), w.login(w.nodes[0])
 		_, _, err := w.nodes[0].Login(ctx, sessions.Request{Host: host}, sessionstest.Person())
 		require.ErrorIs(t, err, sessions.ErrTooMany)
-		require.Equal(t, sessions.SignedIn, first.visit(w.nodes[0]).Standing)
-		require.Equal(t, sessions.SignedIn, second.visit(w.nodes[0]).Standing)
+		require.Equal(t, sessions.SignedIn, first.visit(w.nodes[0]).Status)
+		require.Equal(t, sessions.SignedIn, second.visit(w.nodes[0]).Status)
 		other := sessionstest.Person()
 		other.Subject = "u-2"
 		_, _, err = w.nodes[0].Login(ctx, sessions.Request{Host: host}, other)
@@ -130,7 +130,7 @@ func TestRevokeUser_reachesEverySession(t *testing.T) {
 	// One that begins in the same millisecond is of before.
 	refused(t, w.login(w.nodes[0]).visit(w.nodes[0]), sessions.ReasonRevoked)
 	w.pass(time.Millisecond)
-	require.Equal(t, sessions.SignedIn, w.login(w.nodes[0]).visit(w.nodes[0]).Standing)
+	require.Equal(t, sessions.SignedIn, w.login(w.nodes[0]).visit(w.nodes[0]).Status)
 }
 
 func TestCheck_malformedCookiesAreNone(t *testing.T) {
@@ -172,9 +172,9 @@ func TestNew_refusesSettings(t *testing.T) {
 
 // TestLogin_limitsSessionsThatStartTogether: whoever signs in at the same moment.
 func TestLogin_limitsSessionsThatStartTogether(t *testing.T) {
-	for name, full := range map[string]sessions.Full{"oldest goes": sessions.EndOldest, "new is denied": sessions.Deny} {
+	for name, full := range map[string]sessions.OnMaxSessions{"oldest goes": sessions.EndOldest, "new is denied": sessions.Deny} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, 3, func(c *sessions.Config) { c.MaxSessions, c.Full = 3, full })
+			w := newWorld(t, 3, func(c *sessions.Config) { c.MaxSessions, c.OnMaxSessions = 3, full })
 			var wg sync.WaitGroup
 			jars := make([]browser, 12)
 			for i := range jars {
@@ -188,7 +188,7 @@ func TestLogin_limitsSessionsThatStartTogether(t *testing.T) {
 			wg.Wait()
 			alive := 0
 			for i := range jars {
-				if jars[i].cookie != "" && jars[i].ask(w.nodes[0]).Standing == sessions.SignedIn {
+				if jars[i].cookie != "" && jars[i].ask(w.nodes[0]).Status == sessions.SignedIn {
 					alive++
 				}
 			}

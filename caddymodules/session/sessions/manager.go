@@ -27,12 +27,12 @@ const (
 	rotationRetry = 5 * time.Second
 )
 
-// Full says what a login does when the user has MaxSessions already.
-type Full uint8
+// OnMaxSessions says what a login does when the user has MaxSessions already.
+type OnMaxSessions uint8
 
 const (
 	// EndOldest ends the oldest other session.
-	EndOldest Full = iota
+	EndOldest OnMaxSessions = iota
 	// Deny refuses the login.
 	Deny
 )
@@ -58,8 +58,8 @@ type Config struct {
 	// RevokeReuse ends a session whose retired verifier is presented, instead of refusing it only.
 	RevokeReuse bool
 	// MaxSessions of a user, zero for no limit, and what happens when there are as many.
-	MaxSessions int
-	Full        Full
+	MaxSessions   int
+	OnMaxSessions OnMaxSessions
 
 	// Random is for tests. Default: crypto/rand.
 	Random io.Reader

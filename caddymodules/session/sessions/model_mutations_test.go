@@ -15,10 +15,10 @@ func TestModel_everyRuleIsNeeded(t *testing.T) {
 		size extent
 	}{
 		{"a copy is no word on an unused verifier", func(r *rules) {
-			r.copySays = func(c Copy, h Hash, _ Instant) bool { return c.Record.Current.Equal(h) }
+			r.copySays = func(c CachedSession, h Hash, _ Instant) bool { return c.Record.Current.Equal(h) }
 		}, "in use", extent{}},
 		{"a copy is no word on a previous verifier", func(r *rules) {
-			r.copySays = func(c Copy, h Hash, now Instant) bool {
+			r.copySays = func(c CachedSession, h Hash, now Instant) bool {
 				return copySays(c, h, now) || c.Record.Previous.Equal(h)
 			}
 		}, "is good by a copy", apart},
@@ -90,34 +90,34 @@ func TestModel_everyRuleIsNeeded(t *testing.T) {
 			}
 		}, "verifier", extent{}},
 		{"who loses a rotation hands out the winner's", func(r *rules) {
-			r.loser = func(own, _ int8) int8 { return own }
+			r.loser = func(seenHere, _ int8) int8 { return seenHere }
 		}, "signed out", extent{}},
 		{"a refusal deletes no cookie", func(r *rules) { r.deletes = true }, "signed out", extent{}},
 		{"what was decided long ago is not sent", func(r *rules) {
 			r.carries = func(int8) bool { return true }
 		}, "signed out", extent{}},
 		{"in an outage a copy is no word on an unused verifier", func(r *rules) {
-			r.ride = func(e evidence) ridden {
+			r.decideOffline = func(e evidence) offlineDecision {
 				if c := e.copy.Record; c != nil && c.Current.Equal(e.hash) {
-					return ridden{session: &c.Session}
+					return offlineDecision{session: &c.Session}
 				}
-				return e.ride()
+				return e.decideOffline()
 			}
 		}, "not its current one in use", extent{}},
 		{"in an outage a ticket is no word against a node that knows better", func(r *rules) {
-			r.ride = func(e evidence) ridden {
+			r.decideOffline = func(e evidence) offlineDecision {
 				if e.ticket != nil {
 					e.copy.Record = nil
 				}
-				return e.ride()
+				return e.decideOffline()
 			}
 		}, "retirement is known", extent{}},
 		{"in an outage a known but unused successor does not hold the ticket back", func(r *rules) {
-			r.ride = func(e evidence) ridden {
+			r.decideOffline = func(e evidence) offlineDecision {
 				if c := e.copy.Record; c != nil && e.ticket != nil && c.Generation > e.ticket.Generation {
-					return ridden{}
+					return offlineDecision{}
 				}
-				return e.ride()
+				return e.decideOffline()
 			}
 		}, "does not ride", extent{}},
 	} {

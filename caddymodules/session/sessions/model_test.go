@@ -36,32 +36,32 @@ func modelHash(id int8) Hash {
 
 // rules are the decisions that the model takes from the package, and that mutations replace.
 type rules struct {
-	copySays func(Copy, Hash, Instant) bool
+	copySays func(CachedSession, Hash, Instant) bool
 	validate func(Entry, Instant, Validation) (Entry, Reply)
 	rotate   func(Entry, Instant, Rotation) (Entry, Reply)
 	// reissues says with which outcomes the response carries the successor.
 	reissues func(Outcome) bool
 	// loser is what the response of a lost rotation carries: of its own verifier and the winner's.
-	loser func(own, winner int8) int8
+	loser func(seenHere, winner int8) int8
 	// carries says whether a response may still carry what was decided so many ticks ago.
 	carries func(age int8) bool
 	// deletes says whether a refusal deletes the cookie.
 	deletes bool
 	// stale is how old a copy may be used.
-	stale int8
-	ride  func(evidence) ridden
+	stale         int8
+	decideOffline func(evidence) offlineDecision
 }
 
 func realRules() rules {
 	return rules{
-		copySays: copySays,
-		validate: Entry.Validate,
-		rotate:   Entry.Rotate,
-		reissues: func(o Outcome) bool { return o == Superseded },
-		loser:    func(_, winner int8) int8 { return winner },
-		carries:  func(age int8) bool { return time.Duration(age)*modelTick < carryTime },
-		stale:    modelStale,
-		ride:     evidence.ride,
+		copySays:      copySays,
+		validate:      Entry.Validate,
+		rotate:        Entry.Rotate,
+		reissues:      func(o Outcome) bool { return o == Superseded },
+		loser:         func(_, winner int8) int8 { return winner },
+		carries:       func(age int8) bool { return time.Duration(age)*modelTick < carryTime },
+		stale:         modelStale,
+		decideOffline: evidence.decideOffline,
 	}
 }
 
@@ -268,7 +268,7 @@ func (m *model) step(s *modelState) {
 
 func (m *model) copyUsable(s *modelState, node int, id int8) bool {
 	k := s.nodes[node]
-	return k.copy != nil && s.now-k.at < m.stale && m.copySays(Copy{Record: k.copy}, modelHash(id), modelInstant(s.now))
+	return k.copy != nil && s.now-k.at < m.stale && m.copySays(CachedSession{Record: k.copy}, modelHash(id), modelInstant(s.now))
 }
 
 // byCopy is a request that a node decides alone.
@@ -368,15 +368,15 @@ func (m *model) headers(s *modelState, i int) {
 // wrong says what must not be in a state.
 func (m *model) wrong(s *modelState) string {
 	now := modelInstant(s.now)
-	ask := func(id int8) Reply {
+	validate := func(id int8) Reply {
 		_, reply := m.validate(s.entry, now, modelValidation(id))
 		return reply
 	}
-	if reply := ask(s.jar); !reply.Outcome.Good() {
+	if reply := validate(s.jar); !reply.Outcome.Good() {
 		return fmt.Sprintf("the owner is signed out: the jar holds verifier %d, outcome %d", s.jar, reply.Outcome)
 	}
 	for id := int8(1); id <= s.ids; id++ {
-		reply := ask(id)
+		reply := validate(id)
 		successor := int8(0)
 		for next := id + 1; next <= s.ids; next++ {
 			if s.previous[next] == id {
@@ -425,7 +425,7 @@ func (m *model) wrongInOutage(s *modelState) string {
 			}
 			for _, withTicket := range []bool{true, false} {
 				e := evidence{
-					now: now, hash: modelHash(id), copy: Copy{Record: k.copy}, confirmed: now, last: now,
+					now: now, hash: modelHash(id), copy: CachedSession{Record: k.copy}, confirmed: now, last: now,
 					rideThrough: time.Hour, idle: time.Hour, ticketAge: time.Minute,
 				}
 				if withTicket {
@@ -434,7 +434,7 @@ func (m *model) wrongInOutage(s *modelState) string {
 						Hash:    e.hash, Last: now, OnlineAt: now,
 					}
 				}
-				good := m.ride(e).session != nil
+				good := m.decideOffline(e).session != nil
 				current := k.copy != nil && k.copy.Current.Equal(e.hash)
 				known := k.copy != nil && k.copy.Generation > generation &&
 					(!k.copy.Previous.Equal(e.hash) || k.copy.Used && now >= k.copy.PreviousUntil)

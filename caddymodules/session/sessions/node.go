@@ -17,8 +17,8 @@ const (
 	unansweredAfter = 3
 	// strangersRate bounds, in calls a second and node, what requests without any evidence can cost
 	// the store; strangersBurst is how many may come at once.
-	strangersRate  = 500
-	strangersBurst = 1000
+	unknownRate  = 500
+	unknownBurst = 1000
 )
 
 // NodeConfig makes a Node.
@@ -44,8 +44,8 @@ type Node struct {
 	flusher *flusher
 	revoked *revocations
 
-	strangers throttle
-	link      link
+	unknownLimiter throttle
+	link           link
 }
 
 // NewNode makes a Node. It does not ask the store for anything.
@@ -58,14 +58,14 @@ func NewNode(c NodeConfig) *Node {
 	}
 	now := c.Now()
 	n := &Node{
-		store:     c.Store,
-		now:       c.Now,
-		onLink:    c.OnLink,
-		clock:     newClock(now),
-		table:     newTable(c.MaxCopies),
-		flusher:   newFlusher(),
-		revoked:   newRevocations(),
-		strangers: throttle{tokens: strangersBurst, at: now},
+		store:          c.Store,
+		now:            c.Now,
+		onLink:         c.OnLink,
+		clock:          newClock(now),
+		table:          newTable(c.MaxCopies),
+		flusher:        newFlusher(),
+		revoked:        newRevocations(),
+		unknownLimiter: throttle{tokens: unknownBurst, at: now},
 	}
 	n.link.awaySince.Store(int64(n.clock.instant(now)))
 	return n
@@ -105,7 +105,7 @@ func (n *Node) Forget(selector Selector) {
 	s := n.table.lock(selector)
 	defer s.mu.Unlock()
 	if h := s.byKey[selector]; h != nil {
-		h.copy = Copy{}
+		h.copy = CachedSession{}
 	}
 }
 

@@ -262,7 +262,7 @@ func TestLogout_inAnOutage(t *testing.T) {
 
 	w.mend()
 	refused(t, b.ask(w.nodes[1]), sessions.ReasonRevoked)
-	require.Equal(t, sessions.SignedIn, bystander.ask(w.nodes[1]).Standing)
+	require.Equal(t, sessions.SignedIn, bystander.ask(w.nodes[1]).Status)
 }
 
 // TestLogout_holdsThoughOneCallWasLost: that is no outage yet, so that copies still count; not this one.
@@ -371,7 +371,7 @@ func TestReturn_revivesNobody(t *testing.T) {
 	jar.ask(e)
 	w.mend()
 	v := jar.ask(e)
-	require.NotEqual(t, sessions.SignedIn, v.Standing)
+	require.NotEqual(t, sessions.SignedIn, v.Status)
 }
 
 // TestReturn_missingKeysRideWhileSettling: a store that comes back without a session is not believed at
@@ -389,7 +389,7 @@ func TestReturn_missingKeysRideWhileSettling(t *testing.T) {
 	w.local.Lose(lost.Selector)
 	w.mend()
 	v := jar.ask(e)
-	require.Equal(t, sessions.SignedIn, v.Standing)
+	require.Equal(t, sessions.SignedIn, v.Status)
 	require.True(t, v.Settling)
 	undecided(t, browser{t: t, cookie: sessions.Cookie{}.Value()}.asked(e))
 	w.clock.Advance(6 * time.Second)
@@ -434,7 +434,7 @@ func TestCheck_strangersCannotFloodTheStore(t *testing.T) {
 	for i := range 5000 {
 		c := sessions.Cookie{Selector: sessions.Selector{byte(i), byte(i >> 8)}}
 		v := e.Check(t.Context(), sessions.Request{Cookie: c.Value(), Host: host})
-		require.NotEqual(t, sessions.SignedIn, v.Standing)
+		require.NotEqual(t, sessions.SignedIn, v.Status)
 	}
 	assert.LessOrEqual(t, e.link.Calls()-before, int64(1000))
 	assert.Zero(t, e.node.Held(), "strangers take the room of sessions")

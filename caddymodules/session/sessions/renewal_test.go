@@ -26,7 +26,7 @@ func TestCookies_renewOnceForAClientThatNeverTakesTheTicket(t *testing.T) {
 			renewals := 0
 			for range 3 * 60 { // three minutes, a request a second
 				v := b.ask(e)
-				require.Equal(t, sessions.SignedIn, v.Standing)
+				require.Equal(t, sessions.SignedIn, v.Status)
 				cookies, _ := e.Cookies(t.Context(), &v)
 				if !cookies.Empty() {
 					renewals++
@@ -67,7 +67,7 @@ func TestCookies_renewalWaitsForAResponseThatCarriesIt(t *testing.T) {
 	b.visit(e)
 	w.pass(flush)
 	for range 5 {
-		require.Equal(t, sessions.SignedIn, b.ask(e).Standing) // the caller does not ask for cookies
+		require.Equal(t, sessions.SignedIn, b.ask(e).Status) // the caller does not ask for cookies
 	}
 	v := b.ask(e)
 	cookies, _ := e.Cookies(t.Context(), &v)
@@ -102,7 +102,7 @@ func TestCookies_renewOnceWhileRiding(t *testing.T) {
 	renewals := 0
 	for range 60 {
 		v := b.ask(e)
-		require.Equal(t, sessions.SignedIn, v.Standing)
+		require.Equal(t, sessions.SignedIn, v.Status)
 		if cookies, _ := e.Cookies(t.Context(), &v); !cookies.Empty() {
 			renewals++
 		}

@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// maxRevocations bounds what a node remembers of revocations.
+// maxRevocations is how many revocations a node stores.
 const maxRevocations = 20_000
 
-// revocations are those that this node made or saw. In an outage they speak for the store, and those
-// that the store could not be told are repeated when it is back.
+// revocations are the revocations that this node made or saw. During an outage the node checks them in place of the store.
+// It sends those that the store does not know when the store is back.
 type revocations struct {
 	mu      sync.Mutex
 	until   map[Selector]time.Time
 	pending map[Selector]End
-	// unheard is how many are pending, for the many requests at which none is.
-	unheard atomic.Int32
+	// pendingCount is how many are pending, for the many requests at which none is.
+	pendingCount atomic.Int32
 }
 
 func newRevocations() *revocations {
 	return &revocations{until: make(map[Selector]time.Time), pending: make(map[Selector]End)}
 }
 
-// add remembers that a session is revoked.
+// add stores that a session is revoked.
 func (r *revocations) add(selector Selector, now, until time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,7 +52,7 @@ func (r *revocations) prune(now time.Time) {
 	}
 }
 
-// has says whether a session is known to be revoked.
+// has reports whether a session is known to be revoked.
 func (r *revocations) has(selector Selector, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -60,8 +60,8 @@ func (r *revocations) has(selector Selector, now time.Time) bool {
 	return ok && now.Before(until)
 }
 
-// postpone keeps a revocation for when the store is back. It says false when there are too many. Those
-// that this node cannot tell from guesses leave room for the others.
+// postpone stores a revocation until the store is back. It returns false if there are too many. A revocation that may be a
+// guess of an attacker is refused at half of the bound, so that there is room for the others.
 func (r *revocations) postpone(end End, sure bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,14 +73,14 @@ func (r *revocations) postpone(end End, sure bool) bool {
 		return false
 	}
 	r.pending[end.Selector] = end
-	r.unheard.Store(int32(len(r.pending)))
+	r.pendingCount.Store(int32(len(r.pending)))
 	return true
 }
 
-// postponed says whether a session was revoked here and the store has not heard of it: until then the
-// store, and the copy that it stands by, would say yes.
+// postponed reports whether this node revoked a session that the store still has. Until the store knows, the store and the
+// cached session would admit the request.
 func (r *revocations) postponed(selector Selector, now time.Time) bool {
-	if r.unheard.Load() == 0 {
+	if r.pendingCount.Load() == 0 {
 		return false
 	}
 	r.mu.Lock()
@@ -90,7 +90,7 @@ func (r *revocations) postponed(selector Selector, now time.Time) bool {
 	return pending && ok && now.Before(until)
 }
 
-// waiting is one revocation that the store has not heard of.
+// waiting returns one revocation that the store does not know.
 func (r *revocations) waiting() (End, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -104,11 +104,11 @@ func (r *revocations) done(selector Selector) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.pending, selector)
-	r.unheard.Store(int32(len(r.pending)))
+	r.pendingCount.Store(int32(len(r.pending)))
 }
 
-// reassert tells the store the revocations that it has missed.
-func (n *Node) reassert(ctx context.Context) error {
+// replay sends the store the revocations that it does not know.
+func (n *Node) replay(ctx context.Context) error {
 	for {
 		end, ok := n.revoked.waiting()
 		if !ok {
@@ -140,7 +140,7 @@ type throttle struct {
 	at     time.Time
 }
 
-// take says whether one more may pass.
+// take reports whether one more may pass.
 func (t *throttle) take(now time.Time, rate, burst float64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -18,7 +18,7 @@ func due(t testing.TB, w *world) *browser {
 	b := w.login(w.nodes[0])
 	for range 6 {
 		w.pass(10 * time.Minute)
-		require.Equal(t, sessions.SignedIn, b.ask(w.nodes[0]).Standing)
+		require.Equal(t, sessions.SignedIn, b.ask(w.nodes[0]).Status)
 	}
 	return b
 }
@@ -87,7 +87,7 @@ func TestCookies_aThiefGetsAMinuteAndNoSuccessor(t *testing.T) {
 		if revoke {
 			refused(t, b.visit(w.nodes[0]), sessions.ReasonReuse)
 		} else {
-			require.Equal(t, sessions.SignedIn, b.visit(w.nodes[0]).Standing)
+			require.Equal(t, sessions.SignedIn, b.visit(w.nodes[0]).Status)
 		}
 	}
 }
@@ -118,7 +118,7 @@ func TestCookies_speculativeRequestsGetNone(t *testing.T) {
 	b := due(t, w)
 	b.ticket = ""
 	v := b.ask(e, func(r *sessions.Request) { r.Speculative = true })
-	require.Equal(t, sessions.SignedIn, v.Standing)
+	require.Equal(t, sessions.SignedIn, v.Status)
 	cookies, result := e.Cookies(t.Context(), &v)
 	assert.True(t, cookies.Empty())
 	assert.Equal(t, sessions.NotTried, result)
@@ -146,7 +146,7 @@ func TestCookies_rotationWithoutAnAnswer(t *testing.T) {
 	v = b.ask(e)
 	_, _ = e.Cookies(t.Context(), &v)
 	e.link.Mend()
-	require.Equal(t, sessions.SignedIn, b.visit(e).Standing)
+	require.Equal(t, sessions.SignedIn, b.visit(e).Status)
 }
 
 // TestCookies_underParallelRequests: a hundred requests at once on three nodes when a rotation is due,
@@ -167,7 +167,7 @@ func TestCookies_underParallelRequests(t *testing.T) {
 			wg.Go(func() {
 				e := w.nodes[i%3]
 				v := e.Check(t.Context(), b.request())
-				assert.Equal(t, sessions.SignedIn, v.Standing)
+				assert.Equal(t, sessions.SignedIn, v.Status)
 				cookies, result := e.Cookies(t.Context(), &v)
 				mu.Lock()
 				defer mu.Unlock()
@@ -185,10 +185,10 @@ func TestCookies_underParallelRequests(t *testing.T) {
 			b.take(c)
 		}
 		for i := range 10 {
-			require.Equal(t, sessions.SignedIn, b.visit(w.nodes[i%3]).Standing)
+			require.Equal(t, sessions.SignedIn, b.visit(w.nodes[i%3]).Status)
 		}
 		w.pass(10 * time.Minute)
-		require.Equal(t, sessions.SignedIn, b.visit(w.nodes[1]).Standing)
+		require.Equal(t, sessions.SignedIn, b.visit(w.nodes[1]).Status)
 	}
 }
 

@@ -129,13 +129,13 @@ type Record struct {
 	// Rotated is when Current was made.
 	Rotated Instant
 	// Retired are verifiers that must never come back, oldest first.
-	Retired []Mark
+	Retired []RetiredHash
 }
 
 // clone copies what the state machine changes.
 func (r *Record) clone() *Record {
 	c := *r
-	c.Retired = append([]Mark(nil), r.Retired...)
+	c.Retired = append([]RetiredHash(nil), r.Retired...)
 	return &c
 }
 

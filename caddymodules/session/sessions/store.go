@@ -178,9 +178,9 @@ type Enrollment struct {
 	Max int
 }
 
-// Copy is what a node holds of a session. Version is the store's own, to tell unchanged copies
+// CachedSession is what a node holds of a session. Version is the store's own, to tell unchanged copies
 // without reading them again.
-type Copy struct {
+type CachedSession struct {
 	Record    *Record
 	NotBefore Instant
 	Version   any
@@ -193,7 +193,7 @@ type Store interface {
 	// Read returns the session as this node may hold it for now: the store takes the copy back, or
 	// makes it fail, when the session changes. held is the last copy, whose Record may be returned
 	// again. A session that is not there has a nil Record. Read never changes anything.
-	Read(ctx context.Context, selector Selector, held Copy) (Copy, error)
+	Read(ctx context.Context, selector Selector, cacheEntry CachedSession) (CachedSession, error)
 
 	// Validate decides on a verifier.
 	Validate(ctx context.Context, v Validation) (Reply, error)

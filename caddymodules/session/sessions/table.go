@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// held is what this node holds of one session. Its table's shard guards it.
-type held struct {
+// cacheEntry is what this node caches of one session. The shard of its table guards it.
+type cacheEntry struct {
 	selector Selector
 	// copy is the session as last read, confirmed when the store last stood by it.
-	copy      Copy
+	copy      CachedSession
 	confirmed Instant
-	// stored is the newest last activity that the store is known to hold, as of the link of that
+	// seenStored is the newest last activity that the store is known to hold, as of the link of that
 	// epoch: a store that was away may have come back with less.
-	stored Instant
-	epoch  uint64
-	// own is the exact last activity here, by the node's clock; zero if none.
-	own time.Time
+	seenStored Instant
+	epoch      uint64
+	// seenHere is the exact last activity here, by the node's clock; zero if none.
+	seenHere time.Time
 	// dirty says that own must be flushed when due, and every is how long after the stored activity
 	// that is.
 	dirty bool
@@ -33,13 +33,13 @@ type held struct {
 	addr string
 	// retryRotation spares a store that did not answer a rotation.
 	retryRotation time.Time
-	asking        *question
+	asking        *inflight
 
-	newer, older *held // order of use within the shard
+	newer, older *cacheEntry // order of use within the shard
 }
 
-// adopt takes a copy, unless a newer one came first.
-func (h *held) adopt(c Copy) {
+// adopt stores a cached session, unless the entry has a newer generation.
+func (h *cacheEntry) adopt(c CachedSession) {
 	if h.copy.Record == nil || h.copy.Record.Generation <= c.Record.Generation {
 		h.copy = c
 	}
@@ -47,16 +47,16 @@ func (h *held) adopt(c Copy) {
 
 const shards = 64
 
-// table holds sessions by selector, bounded: the least recently used go first. What is dirty is in
-// the flusher's hands too and is flushed all the same.
+// table caches sessions by selector. It is bounded; the least recently used entries are removed first. An entry that is
+// dirty is in the flusher too and is flushed after its removal.
 type table struct {
 	shards [shards]shard
 }
 
 type shard struct {
 	mu     sync.Mutex
-	byKey  map[Selector]*held
-	recent held // ring: recent.older is the newest, recent.newer the oldest
+	byKey  map[Selector]*cacheEntry
+	recent cacheEntry // ring: recent.older is the newest, recent.newer the oldest
 	most   int
 }
 
@@ -64,7 +64,7 @@ func newTable(most int) *table {
 	t := new(table)
 	for i := range t.shards {
 		s := &t.shards[i]
-		s.byKey = make(map[Selector]*held)
+		s.byKey = make(map[Selector]*cacheEntry)
 		s.recent.newer, s.recent.older = &s.recent, &s.recent
 		s.most = max(1, (most+shards-1)/shards)
 	}
@@ -78,8 +78,8 @@ func (t *table) lock(selector Selector) *shard {
 	return s
 }
 
-// find returns what is held, nil if nothing, and counts as use.
-func (s *shard) find(selector Selector) *held {
+// find returns the entry, nil if there is none, and marks it as used.
+func (s *shard) find(selector Selector) *cacheEntry {
 	h := s.byKey[selector]
 	if h != nil && s.recent.older != h {
 		h.unlink()
@@ -88,12 +88,12 @@ func (s *shard) find(selector Selector) *held {
 	return h
 }
 
-// keep returns what is held, made if there is nothing.
-func (s *shard) keep(selector Selector) *held {
+// keep returns the entry and creates it if there is none.
+func (s *shard) keep(selector Selector) *cacheEntry {
 	if h := s.find(selector); h != nil {
 		return h
 	}
-	h := &held{selector: selector}
+	h := &cacheEntry{selector: selector}
 	s.byKey[selector] = h
 	s.push(h)
 	if len(s.byKey) > s.most {
@@ -102,8 +102,8 @@ func (s *shard) keep(selector Selector) *held {
 	return h
 }
 
-// forget drops what is held.
-func (s *shard) forget(h *held) {
+// forget removes the entry.
+func (s *shard) forget(h *cacheEntry) {
 	if s.byKey[h.selector] == h {
 		delete(s.byKey, h.selector)
 		h.unlink()
@@ -111,17 +111,17 @@ func (s *shard) forget(h *held) {
 }
 
 // push makes h the newest.
-func (s *shard) push(h *held) {
+func (s *shard) push(h *cacheEntry) {
 	h.newer, h.older = &s.recent, s.recent.older
 	h.older.newer, s.recent.older = h, h
 }
 
-func (h *held) unlink() {
+func (h *cacheEntry) unlink() {
 	h.newer.older, h.older.newer = h.older, h.newer
 	h.newer, h.older = nil, nil
 }
 
-// len counts what is held.
+// len is the number of entries.
 func (t *table) len() (n int) {
 	for i := range t.shards {
 		t.shards[i].mu.Lock()

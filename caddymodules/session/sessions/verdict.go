@@ -26,12 +26,12 @@ func (s Source) String() string {
 // Degraded says that the verdict was found without the store.
 func (s Source) Degraded() bool { return s == SourceCopy || s == SourceTicket }
 
-// Standing is what a request is.
-type Standing uint8
+// Status is what a request is.
+type Status uint8
 
 const (
 	// SignedOut: there is no session, or not for this route; Verdict.Reason says why.
-	SignedOut Standing = iota
+	SignedOut Status = iota
 	// SignedIn: Verdict.Session says who.
 	SignedIn
 	// Undecided: it cannot be known while the store does not answer. Not a reason to sign anybody out.
@@ -60,7 +60,7 @@ type Request struct {
 
 // Verdict is the answer to a Request. It never asks for cookies to be deleted.
 type Verdict struct {
-	Standing Standing
+	Status Status
 	// Reason why not SignedIn. RouteOnly says that it holds for this route alone.
 	Reason    Reason
 	RouteOnly bool

@@ -83,14 +83,14 @@ func (s *Store) Lose(selector sessions.Selector) {
 }
 
 // Read implements sessions.Store.
-func (s *Store) Read(_ context.Context, selector sessions.Selector, _ sessions.Copy) (sessions.Copy, error) {
+func (s *Store) Read(_ context.Context, selector sessions.Selector, _ sessions.CachedSession) (sessions.CachedSession, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entry(selector)
 	if e.Record == nil {
-		return sessions.Copy{}, nil
+		return sessions.CachedSession{}, nil
 	}
-	return sessions.Copy{Record: e.Record, NotBefore: s.notBefore[e.Record.User()].at}, nil
+	return sessions.CachedSession{Record: e.Record, NotBefore: s.notBefore[e.Record.User()].at}, nil
 }
 
 // Validate implements sessions.Store.
@@ -139,7 +139,7 @@ func (s *Store) Create(_ context.Context, c sessions.Creation) (*sessions.Record
 		s.makeRoom(now)
 	}
 	s.sweep(now)
-	s.entries[c.Record.Selector] = &entry{e, e.Record.Absolute.Add(sessions.Keep)}
+	s.entries[c.Record.Selector] = &entry{e, e.Record.Absolute.Add(sessions.TombstoneTTL)}
 	return e.Record, nil
 }
 
@@ -149,7 +149,7 @@ func (s *Store) End(_ context.Context, end sessions.End) (*sessions.Record, erro
 	defer s.mu.Unlock()
 	e, record := s.entry(end.Selector).End(s.instant(), end)
 	if e.Buried && s.entries[end.Selector] == nil {
-		s.entries[end.Selector] = &entry{until: end.Absolute.Add(sessions.Keep)}
+		s.entries[end.Selector] = &entry{until: end.Absolute.Add(sessions.TombstoneTTL)}
 	}
 	s.put(end.Selector, e)
 	return record, nil
@@ -194,7 +194,7 @@ func (s *Store) RevokeUser(_ context.Context, user sessions.User, lifetime time.
 	defer s.mu.Unlock()
 	now := s.instant()
 	at := max(now, s.notBefore[user].at)
-	s.notBefore[user] = mark{at, at.Add(lifetime + sessions.Keep)}
+	s.notBefore[user] = mark{at, at.Add(lifetime + sessions.TombstoneTTL)}
 	return at, nil
 }
 

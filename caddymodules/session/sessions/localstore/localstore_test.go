@@ -40,7 +40,7 @@ func TestStore_isBounded(t *testing.T) {
 	}
 	// The bound is smaller than the sample, so it is exactly the newest that are left.
 	for n := range 500 {
-		c, err := s.Read(context.Background(), sessions.Selector{byte(n), byte(n >> 8)}, sessions.Copy{})
+		c, err := s.Read(context.Background(), sessions.Selector{byte(n), byte(n >> 8)}, sessions.CachedSession{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +60,7 @@ func TestStore_forgetsWhatIsPast(t *testing.T) {
 	if _, err := s.RevokeUser(context.Background(), user, time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	clock.Advance(time.Hour + sessions.Keep)
+	clock.Advance(time.Hour + sessions.TombstoneTTL)
 	create(t, s, 1000)
 	if got := s.Len(); got != 1 {
 		t.Fatalf("holds %d, want the one that is alive", got)

@@ -20,10 +20,10 @@ type version struct {
 
 // Read implements sessions.Store: two look-ups in this process as long as Redis has not said that
 // anything changed.
-func (s *Store) Read(ctx context.Context, selector sessions.Selector, held sessions.Copy) (sessions.Copy, error) {
+func (s *Store) Read(ctx context.Context, selector sessions.Selector, held sessions.CachedSession) (sessions.CachedSession, error) {
 	ctx, err := s.bound(ctx)
 	if err != nil {
-		return sessions.Copy{}, err
+		return sessions.CachedSession{}, err
 	}
 	seen, _ := held.Version.(*version)
 	if seen == nil || held.Record == nil {
@@ -33,26 +33,26 @@ func (s *Store) Read(ctx context.Context, selector sessions.Selector, held sessi
 		return b.Hgetall().Key(seen.recordKey).Cache().ToStaticTTL()
 	}).ToMessage()
 	if err != nil && !rueidis.IsRedisNil(err) {
-		return sessions.Copy{}, failure(err)
+		return sessions.CachedSession{}, failure(err)
 	}
 	record, notBeforeKey := held.Record, seen.notBeforeKey
 	if seen.record != message || !message.IsCacheHit() {
 		if record, err = decodeFields(selector, message); err != nil {
-			return sessions.Copy{}, err
+			return sessions.CachedSession{}, err
 		}
 		if record == nil {
-			return sessions.Copy{}, nil
+			return sessions.CachedSession{}, nil
 		}
 		notBeforeKey = s.keys.notBefore(record.User())
 	}
 	at, nb, err := s.notBefore(ctx, notBeforeKey)
 	if err != nil {
-		return sessions.Copy{}, err
+		return sessions.CachedSession{}, err
 	}
 	if record == held.Record && seen.notBefore == nb {
 		return held, nil
 	}
-	return sessions.Copy{Record: record, NotBefore: at, Version: &version{message, nb, seen.recordKey, notBeforeKey}}, nil
+	return sessions.CachedSession{Record: record, NotBefore: at, Version: &version{message, nb, seen.recordKey, notBeforeKey}}, nil
 }
 
 // notBefore reads when a user's sessions were last revoked, from the copy if there is one.

@@ -77,7 +77,7 @@ func TestManager_costsFewCommands(t *testing.T) {
 		}
 		s := sites[i%3]
 		v := s.Check(t.Context(), jar)
-		require.Equal(t, sessions.SignedIn, v.Standing, "request %d: %s %v", i, v.Reason, v.Err)
+		require.Equal(t, sessions.SignedIn, v.Status, "request %d: %s %v", i, v.Reason, v.Err)
 		cookies, _ := s.Cookies(t.Context(), &v)
 		if cookies.Ticket != "" {
 			jar.Ticket = cookies.Ticket
@@ -146,9 +146,9 @@ func TestManager_survivesRedis(t *testing.T) {
 				}
 				asked.Add(1)
 				switch {
-				case v.Standing == sessions.SignedOut:
+				case v.Status == sessions.SignedOut:
 					signedOut.Add(1)
-				case v.Standing == sessions.Undecided:
+				case v.Status == sessions.Undecided:
 					undecided.Add(1)
 				case v.Source.Degraded():
 					degraded.Add(1)
@@ -204,7 +204,7 @@ func TestManager_rotatesOnceOverRedis(t *testing.T) {
 	for range 6 {
 		clock.Advance(10 * time.Minute)
 		v := sites[0].Check(t.Context(), jar)
-		require.Equal(t, sessions.SignedIn, v.Standing)
+		require.Equal(t, sessions.SignedIn, v.Status)
 	}
 	var won atomic.Int64
 	var mu sync.Mutex
@@ -214,7 +214,7 @@ func TestManager_rotatesOnceOverRedis(t *testing.T) {
 		wg.Go(func() {
 			s := sites[i%3]
 			v := s.Check(t.Context(), jar)
-			assert.Equal(t, sessions.SignedIn, v.Standing)
+			assert.Equal(t, sessions.SignedIn, v.Status)
 			cookies, result := s.Cookies(t.Context(), &v)
 			if result == sessions.RotationWon {
 				won.Add(1)
@@ -234,7 +234,7 @@ func TestManager_rotatesOnceOverRedis(t *testing.T) {
 	}
 	for _, s := range sites {
 		v := s.Check(t.Context(), jar)
-		require.Equal(t, sessions.SignedIn, v.Standing)
+		require.Equal(t, sessions.SignedIn, v.Status)
 	}
 }
 
@@ -246,7 +246,7 @@ func BenchmarkCheck_fromTheCopy(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if v := s.Check(b.Context(), jar); v.Standing != sessions.SignedIn {
+		if v := s.Check(b.Context(), jar); v.Status != sessions.SignedIn {
 			b.Fatal(v.Reason, v.Err)
 		}
 	}
@@ -258,7 +258,7 @@ func BenchmarkCheck_fromRedis(b *testing.B) {
 	jar.Outage = sessions.StrictAlways
 	b.ReportAllocs()
 	for b.Loop() {
-		if v := s.Check(b.Context(), jar); v.Standing != sessions.SignedIn {
+		if v := s.Check(b.Context(), jar); v.Status != sessions.SignedIn {
 			b.Fatal(v.Reason, v.Err)
 		}
 	}
@@ -271,7 +271,7 @@ func BenchmarkCheck_fromRedisInParallel(b *testing.B) {
 	b.SetParallelism(16)
 	b.RunParallel(func(p *testing.PB) {
 		for p.Next() {
-			if v := s.Check(context.Background(), jar); v.Standing != sessions.SignedIn {
+			if v := s.Check(context.Background(), jar); v.Status != sessions.SignedIn {
 				b.Error(v.Reason, v.Err)
 			}
 		}

@@ -17,7 +17,7 @@ func (s *Store) Enroll(ctx context.Context, e sessions.Enrollment) ([]sessions.S
 		return nil, err
 	}
 	message, err := s.link.Eval(ctx, redislink.Call{Script: enrollScript, Keys: []string{s.keys.user(e.User)}, Args: []string{
-		e.Selector.String(), millis(e.Lifetime), number(int64(e.Max)), millis(sessions.Keep), s.clock(),
+		e.Selector.String(), millis(e.Lifetime), number(int64(e.Max)), millis(sessions.TombstoneTTL), s.clock(),
 	}})
 	if err != nil {
 		return nil, failure(err)
@@ -39,7 +39,7 @@ func (s *Store) Enroll(ctx context.Context, e sessions.Enrollment) ([]sessions.S
 	}
 	_, err = asInt(s.link.Eval(ctx, redislink.Call{
 		Script: joinScript, Keys: []string{s.keys.provider(e.ProviderSession)},
-		Args: []string{e.Selector.String(), millis(e.Lifetime + sessions.Keep)},
+		Args: []string{e.Selector.String(), millis(e.Lifetime + sessions.TombstoneTTL)},
 	}))
 	return nil, err
 }
@@ -73,7 +73,7 @@ func (s *Store) RevokeUser(ctx context.Context, user sessions.User, lifetime tim
 	}
 	at, err := asInt(s.link.Eval(ctx, redislink.Call{
 		Script: revokeScript, Keys: []string{s.keys.notBefore(user)},
-		Args: []string{millis(lifetime + sessions.Keep), s.clock()},
+		Args: []string{millis(lifetime + sessions.TombstoneTTL), s.clock()},
 	}))
 	return sessions.Instant(at), err
 }

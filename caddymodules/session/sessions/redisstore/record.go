@@ -166,9 +166,9 @@ func (d *decoder) hash(field string) (h sessions.Hash) {
 	return h
 }
 
-func (d *decoder) marks(field string) []sessions.Mark {
+func (d *decoder) marks(field string) []sessions.RetiredHash {
 	text := d.fields[field]
-	const size = len(sessions.Mark{})
+	const size = len(sessions.RetiredHash{})
 	if text == "" {
 		return nil
 	}
@@ -176,7 +176,7 @@ func (d *decoder) marks(field string) []sessions.Mark {
 		d.fail(field)
 		return nil
 	}
-	marks := make([]sessions.Mark, len(text)/size)
+	marks := make([]sessions.RetiredHash, len(text)/size)
 	for i := range marks {
 		copy(marks[i][:], text[i*size:])
 	}

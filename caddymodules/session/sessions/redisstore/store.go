@@ -121,7 +121,7 @@ func (s *Store) Validate(ctx context.Context, v sessions.Validation) (sessions.R
 	call := redislink.Call{Script: validateScript, Keys: s.keys.session(v.Selector), Args: []string{
 		string(v.Hash[:]), flag(v.Active), number(age), number(int64(v.TicketLast)),
 		millis(v.Idle), millis(v.RouteIdle), millis(v.RouteAbsolute),
-		flag(v.Settling), flag(v.RevokeReuse), millis(sessions.GracePeriod), millis(sessions.Keep), s.clock(),
+		flag(v.Settling), flag(v.RevokeReuse), millis(sessions.GracePeriod), millis(sessions.TombstoneTTL), s.clock(),
 	}}
 	if v.User == (sessions.User{}) {
 		message, err := s.link.Eval(ctx, call)
@@ -154,7 +154,7 @@ func (s *Store) Rotate(ctx context.Context, r sessions.Rotation) (sessions.Reply
 		return sessions.Reply{}, err
 	}
 	message, err := s.link.Eval(ctx, redislink.Call{Script: rotateScript, Keys: s.keys.session(r.Selector), Args: []string{
-		string(r.Old[:]), string(r.New[:]), string(r.Next), millis(r.Every), millis(sessions.Keep), s.clock(),
+		string(r.Old[:]), string(r.New[:]), string(r.Next), millis(r.Every), millis(sessions.TombstoneTTL), s.clock(),
 	}})
 	return decodeReply(r.Selector, message, err)
 }
@@ -168,7 +168,7 @@ func (s *Store) Touch(ctx context.Context, touches []sessions.Touch) ([]sessions
 	calls := make([]redislink.Call, len(touches))
 	for i, t := range touches {
 		calls[i] = redislink.Call{Script: touchScript, Keys: s.keys.session(t.Selector), Args: []string{
-			millis(t.Age), millis(sessions.Keep), s.clock(),
+			millis(t.Age), millis(sessions.TombstoneTTL), s.clock(),
 		}}
 	}
 	answers := make([]sessions.Touched, len(touches))
@@ -196,7 +196,7 @@ func (s *Store) Create(ctx context.Context, c sessions.Creation) (*sessions.Reco
 	}
 	now, err := asInt(s.link.Eval(ctx, redislink.Call{
 		Script: createScript, Keys: s.keys.session(c.Record.Selector),
-		Args: append([]string{millis(c.Lifetime), millis(sessions.Keep), s.clock()}, fields...),
+		Args: append([]string{millis(c.Lifetime), millis(sessions.TombstoneTTL), s.clock()}, fields...),
 	}))
 	switch {
 	case err != nil:
@@ -216,7 +216,7 @@ func (s *Store) End(ctx context.Context, e sessions.End) (*sessions.Record, erro
 		return nil, err
 	}
 	message, err := s.link.Eval(ctx, redislink.Call{Script: endScript, Keys: s.keys.session(e.Selector), Args: []string{
-		string(e.Hash[:]), flag(e.Proven), e.Reason.String(), number(int64(e.Absolute)), millis(sessions.Keep), s.clock(),
+		string(e.Hash[:]), flag(e.Proven), e.Reason.String(), number(int64(e.Absolute)), millis(sessions.TombstoneTTL), s.clock(),
 	}})
 	if err != nil {
 		return nil, failure(err)

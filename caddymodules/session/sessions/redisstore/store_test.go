@@ -129,7 +129,7 @@ func TestStore_everyKeyExpires(t *testing.T) {
 		ms, err := strconv.ParseInt(strings.TrimSpace(ttl), 10, 64)
 		require.NoError(t, err, key)
 		left := time.Duration(ms) * time.Millisecond
-		assert.InDelta(t, (time.Hour + sessions.Keep).Seconds(), left.Seconds(), 120, key)
+		assert.InDelta(t, (time.Hour + sessions.TombstoneTTL).Seconds(), left.Seconds(), 120, key)
 	}
 	assert.ElementsMatch(t, []string{"s", "a", "d", "u", "i", "nb"}, kinds)
 }
@@ -199,7 +199,7 @@ func TestStore_takesCopiesBack(t *testing.T) {
 	created, err := there.Create(ctx, creation(selector))
 	require.NoError(t, err)
 
-	first, err := here.Read(ctx, selector, sessions.Copy{})
+	first, err := here.Read(ctx, selector, sessions.CachedSession{})
 	require.NoError(t, err)
 	second, err := here.Read(ctx, selector, first)
 	require.NoError(t, err)

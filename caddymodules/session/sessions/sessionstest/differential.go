@@ -76,7 +76,7 @@ func (m *machine) once() {
 	default:
 		m.validate(e, now, which, v)
 	}
-	copied, err := m.store.Read(context.Background(), which, sessions.Copy{})
+	copied, err := m.store.Read(context.Background(), which, sessions.CachedSession{})
 	m.ok(err)
 	if copied.Record != nil || e.Record != nil {
 		m.eventually(func() bool {

@@ -100,7 +100,7 @@ func (b *bench) limitsSessions() {
 func (b *bench) revokesUser() {
 	ctx := context.Background()
 	r := b.create(1)
-	copied, err := b.store.Read(ctx, selector(1), sessions.Copy{})
+	copied, err := b.store.Read(ctx, selector(1), sessions.CachedSession{})
 	b.ok(err)
 	if copied.NotBefore != 0 {
 		b.Fatalf("revoked at %d before anything was", copied.NotBefore)

@@ -56,9 +56,9 @@ func (f *Faulty) receive(err error) error {
 }
 
 // Read implements sessions.Store.
-func (f *Faulty) Read(ctx context.Context, s sessions.Selector, held sessions.Copy) (sessions.Copy, error) {
+func (f *Faulty) Read(ctx context.Context, s sessions.Selector, held sessions.CachedSession) (sessions.CachedSession, error) {
 	if err := f.send(&f.reads); err != nil {
-		return sessions.Copy{}, err
+		return sessions.CachedSession{}, err
 	}
 	c, err := f.Store.Read(ctx, s, held)
 	return c, f.receive(err)

@@ -42,7 +42,7 @@ func (b *bench) staysEnded() {
 	b.ended(validation(1, 1), sessions.ReasonIdle)
 	b.ended(validation(1, 1), sessions.ReasonIdle)
 	b.rotate(1, 2, sessions.Ended)
-	copied, err := b.store.Read(context.Background(), selector(1), sessions.Copy{})
+	copied, err := b.store.Read(context.Background(), selector(1), sessions.CachedSession{})
 	b.ok(err)
 	if copied.Record != nil {
 		b.Fatal("an ended session can be read")

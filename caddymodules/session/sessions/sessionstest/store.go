@@ -130,7 +130,7 @@ func (b *bench) readsBack() {
 	if made.Created != now || made.Absolute != now.Add(lifetime) || made.Rotated != now || !made.Used || made.Generation != 1 {
 		b.Fatalf("created as %+v", made)
 	}
-	copied, err := b.store.Read(context.Background(), selector(1), sessions.Copy{})
+	copied, err := b.store.Read(context.Background(), selector(1), sessions.CachedSession{})
 	b.ok(err)
 	b.same("read", copied.Record, made)
 	again, err := b.store.Read(context.Background(), selector(1), copied)
@@ -138,7 +138,7 @@ func (b *bench) readsBack() {
 	b.same("read again", again.Record, made)
 	reply := b.check(validation(1, 1), sessions.Current)
 	b.same("validated", reply.Record, made)
-	none, err := b.store.Read(context.Background(), selector(2), sessions.Copy{})
+	none, err := b.store.Read(context.Background(), selector(2), sessions.CachedSession{})
 	b.ok(err)
 	if none.Record != nil {
 		b.Fatalf("read %+v where nothing is", none.Record)

@@ -2,13 +2,12 @@ package sessions
 
 import "time"
 
-// What a node may decide alone, as pure functions: from its copy while the store answers, and from
-// its copy or the ticket when it does not.
+// This file has the decisions of a node without the store, as pure functions: by the cached session while the store
+// answers, and by the cached session or the ticket while it does not.
 
-// copySays is the whole of what a copy may say: yes, to the current verifier of an active session
-// that was used, has not reached its end, and was not revoked with all of the user's. Anything else is
-// for the store to decide.
-func copySays(c Copy, h Hash, now Instant) bool {
+// copySays reports whether a cached session admits a request: the verifier is the current one and was used, and the session
+// is active, not at its end, and not revoked with all sessions of the user. In any other case the store decides.
+func copySays(c CachedSession, h Hash, now Instant) bool {
 	r := c.Record
 	return r != nil && r.State == Active && r.Used && r.Current.Equal(h) &&
 		now < r.Absolute && r.Created > c.NotBefore
@@ -28,12 +27,12 @@ const (
 	StrictAlways
 )
 
-// evidence is what a node has in an outage.
+// evidence is what a node knows of a session during an outage.
 type evidence struct {
 	now  Instant
 	hash Hash
 	// copy may be empty. confirmed is when the store last stood by it.
-	copy      Copy
+	copy      CachedSession
 	confirmed Instant
 	// last is the newest activity that this node knows of.
 	last Instant
@@ -52,8 +51,8 @@ type evidence struct {
 	aliveAt Instant
 }
 
-// ridden is how a request fares in an outage.
-type ridden struct {
+// offlineDecision is the result of decideOffline.
+type offlineDecision struct {
 	session *Session
 	source  Source
 	// reason why there is no session. On a route of shorter times it holds there only.
@@ -63,11 +62,11 @@ type ridden struct {
 	online, last Instant
 }
 
-// ride decides by what the node has. It refuses for certain only what must be over whatever other
+// decideOffline decides by what the node has. It refuses for certain only what must be over whatever other
 // nodes know; without evidence, and beyond the bound, nobody can tell.
-func (e evidence) ride() ridden {
+func (e evidence) decideOffline() offlineDecision {
 	byCopy, byTicket := e.copyHolds(), e.ticketHolds()
-	r := ridden{reason: ReasonUnavailable, last: e.last}
+	r := offlineDecision{reason: ReasonUnavailable, last: e.last}
 	if e.ticket != nil {
 		r.last = max(r.last, e.ticket.Last)
 	}
@@ -97,7 +96,7 @@ func (e evidence) ride() ridden {
 	case byTicket && idle >= e.idle+2*e.ticketAge:
 		return r.refuse(ReasonIdle)
 	case idle >= e.idle:
-		// Another node may know better.
+		// Another node may have seen later activity.
 		return r.refuse(ReasonUnavailable)
 	case byTicket && e.routeIdle > 0 && idle >= e.routeIdle+2*e.ticketAge:
 		return r.refuseHere(ReasonIdle)
@@ -111,14 +110,14 @@ func (e evidence) ride() ridden {
 	return r
 }
 
-// copyHolds is copySays without the certainties that ride refuses by name.
+// copyHolds is copySays without the conditions that decideOffline refuses with a reason.
 func (e evidence) copyHolds() bool {
 	r := e.copy.Record
 	return r != nil && r.State == Active && r.Used && r.Current.Equal(e.hash)
 }
 
-// ticketHolds says whether the ticket is this verifier's and the node knows of nothing newer. A
-// newer generation that was used leaves the older verifier the rest of its grace.
+// ticketHolds reports whether the ticket is bound to this verifier and the node knows no newer generation. If a newer
+// generation was used, the older verifier is good for the rest of its grace period.
 func (e evidence) ticketHolds() bool {
 	if e.ticket == nil || !e.ticket.Hash.Equal(e.hash) {
 		return false
@@ -130,12 +129,12 @@ func (e evidence) ticketHolds() bool {
 	return r.Previous.Equal(e.hash) && (!r.Used || e.now < r.PreviousUntil)
 }
 
-func (r ridden) refuse(reason Reason) ridden {
+func (r offlineDecision) refuse(reason Reason) offlineDecision {
 	r.session, r.reason = nil, reason
 	return r
 }
 
-func (r ridden) refuseHere(reason Reason) ridden {
+func (r offlineDecision) refuseHere(reason Reason) offlineDecision {
 	r.route = true
 	return r.refuse(reason)
 }

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// errFlooded says that the store was not asked, to spare it.
+// errFlooded means that the store was not asked, to protect it from a flood.
 var errFlooded = fmt.Errorf("%w: too many requests without evidence of a session", ErrUnavailable)
 
-// question is a validation on its way. Requests that would ask the same wait for its answer.
-type question struct {
+// inflight is a validation without an answer yet. Requests with the same question wait for its answer.
+type inflight struct {
 	hash     Hash
 	active   bool
 	answered chan struct{}
@@ -17,34 +17,34 @@ type question struct {
 	err      error
 }
 
-// ask has the store decide.
-func (c *check) ask(ctx context.Context, v *Verdict, k known) {
+// validate lets the store decide.
+func (c *check) validate(ctx context.Context, v *Verdict, k known) {
 	n := c.m.node
 	ticket := c.openTicket(v.cookie.Selector)
-	if !k.met && ticket == nil && !n.strangers.take(c.now, strangersRate, strangersBurst) {
-		v.Standing, v.Reason, v.Err = Undecided, ReasonUnavailable, errFlooded
+	if !k.met && ticket == nil && !n.unknownLimiter.take(c.now, unknownRate, unknownBurst) {
+		v.Status, v.Reason, v.Err = Undecided, ReasonUnavailable, errFlooded
 		return
 	}
-	reply, joined, err := c.askOnce(ctx, v.cookie.Selector, k, ticket)
+	reply, joined, err := c.validateOnce(ctx, v.cookie.Selector, k, ticket)
 	if err != nil {
-		c.ride(v, err, 0, 0)
+		c.decideOffline(v, err, 0, 0)
 		return
 	}
-	c.conclude(v, reply, joined)
+	c.applyReply(v, reply, joined)
 }
 
-// askOnce asks the store, or shares the answer to the same question that another request of this
+// validateOnce asks the store, or shares the answer to the same question that another request of this
 // session has just asked: a page that loads thirty things asks once.
-func (c *check) askOnce(ctx context.Context, selector Selector, k known, ticket *Ticket) (r Reply, joined bool, err error) {
+func (c *check) validateOnce(ctx context.Context, selector Selector, k known, ticket *Ticket) (r Reply, joined bool, err error) {
 	n := c.m.node
-	q := &question{hash: c.hash, active: !c.r.Passive, answered: make(chan struct{})}
+	q := &inflight{hash: c.hash, active: !c.r.Passive, answered: make(chan struct{})}
 	// What differs from request to request is not shared.
 	shared := c.r.Idle == 0 && c.r.Absolute == 0 && c.r.Outage != StrictAlways
 	if shared {
 		s := n.table.lock(selector)
 		h := s.find(selector)
 		if h == nil && ticket != nil {
-			// Selectors without evidence are not held: a flood of them would push out the real ones.
+			// A selector without a ticket gets no entry: a flood of invented selectors would evict the real sessions.
 			h = s.keep(selector)
 		}
 		if h != nil {
@@ -61,7 +61,7 @@ func (c *check) askOnce(ctx context.Context, selector Selector, k known, ticket 
 		}
 		s.mu.Unlock()
 	}
-	// The answer may serve others, so it does not end with this request; the store has its deadline.
+	// The answer serves other requests too, so it does not end with this request. The store has its own deadline.
 	sent := n.now()
 	q.reply, q.err = n.store.Validate(context.WithoutCancel(ctx), c.validation(selector, k, ticket))
 	if q.err != nil {
@@ -69,7 +69,7 @@ func (c *check) askOnce(ctx context.Context, selector Selector, k known, ticket 
 	} else {
 		n.answered(q.reply.Now, sent)
 	}
-	c.learn(selector, q)
+	c.updateCache(selector, q)
 	close(q.answered)
 	return q.reply, false, q.err
 }
@@ -86,8 +86,8 @@ func (c *check) validation(selector Selector, k known, ticket *Ticket) Validatio
 		Settling:      c.m.node.unsettled(c.now),
 		RevokeReuse:   c.m.c.RevokeReuse,
 	}
-	if !k.own.IsZero() {
-		q.Age = c.now.Sub(k.own)
+	if !k.seenHere.IsZero() {
+		q.Age = c.now.Sub(k.seenHere)
 	}
 	if ticket != nil {
 		q.TicketLast = ticket.Last
@@ -98,8 +98,8 @@ func (c *check) validation(selector Selector, k known, ticket *Ticket) Validatio
 	return q
 }
 
-// learn keeps what the store said.
-func (c *check) learn(selector Selector, q *question) {
+// updateCache stores the answer of the store in the cache.
+func (c *check) updateCache(selector Selector, q *inflight) {
 	n := c.m.node
 	s := n.table.lock(selector)
 	defer s.mu.Unlock()
@@ -112,7 +112,7 @@ func (c *check) learn(selector Selector, q *question) {
 	}
 	switch q.reply.Outcome {
 	case Missing, Ended:
-		// What a store that has just come back does not know yet may still be ridden on.
+		// A store that has just come back may not know the session yet. Until it has settled, the entry stays.
 		if h != nil && (q.reply.Outcome == Ended || !n.unsettled(c.now)) {
 			s.forget(h)
 		}
@@ -124,37 +124,37 @@ func (c *check) learn(selector Selector, q *question) {
 		h = s.keep(selector)
 	}
 	r := q.reply
-	h.adopt(Copy{Record: r.Record, NotBefore: r.NotBefore})
+	h.adopt(CachedSession{Record: r.Record, NotBefore: r.NotBefore})
 	h.confirmed = r.Now
-	h.stored, h.epoch = r.Stored, n.link.epoch.Load()
+	h.seenStored, h.epoch = r.Stored, n.link.epoch.Load()
 	if q.active && r.Outcome >= Current {
 		h.addr = c.r.Addr
-		// What was kept from the store until now is covered by what it has just stored.
-		if !h.own.After(c.now) {
-			h.own, h.dirty = c.now, false
+		// The store has just recorded newer activity than this node had to flush.
+		if !h.seenHere.After(c.now) {
+			h.seenHere, h.dirty = c.now, false
 		}
 	}
 }
 
-// conclude turns the store's answer into a verdict.
-func (c *check) conclude(v *Verdict, r Reply, joined bool) {
+// applyReply turns the store's answer into a verdict.
+func (c *check) applyReply(v *Verdict, r Reply, joined bool) {
 	n := c.m.node
 	v.Source, v.Last = SourceStore, r.Last
 	switch r.Outcome {
 	case Missing:
 		if n.unsettled(c.now) {
 			v.Settling = true
-			c.ride(v, nil, 0, 0)
+			c.decideOffline(v, nil, 0, 0)
 			return
 		}
 		if c.ticketMatches() {
-			// A session that was certainly there is gone without a trace.
+			// The ticket proves that there was a session, and the store has no record and no tombstone of it.
 			v.Reason = ReasonRevoked
 		}
 	case Ended:
 		v.Reason = r.Reason
 		if r.Reason == ReasonRevoked || r.Reason == ReasonReuse {
-			n.revoked.add(v.cookie.Selector, c.now, c.now.Add(c.m.c.RideThrough+Keep))
+			n.revoked.add(v.cookie.Selector, c.now, c.now.Add(c.m.c.RideThrough+TombstoneTTL))
 		}
 	case Unknown:
 		v.Reason = ReasonNone
@@ -162,7 +162,7 @@ func (c *check) conclude(v *Verdict, r Reply, joined bool) {
 		v.Reason, v.Owner = ReasonReuse, c.owner(v.cookie.Selector)
 	case WouldIdle:
 		v.Settling = true
-		c.ride(v, nil, r.Last, Instant(n.link.awaySince.Load()).Add(-c.m.flush))
+		c.decideOffline(v, nil, r.Last, Instant(n.link.awaySince.Load()).Add(-c.m.flush))
 	case RouteIdle:
 		v.Reason, v.RouteOnly = ReasonIdle, true
 	case RouteAbsolute:
@@ -172,18 +172,18 @@ func (c *check) conclude(v *Verdict, r Reply, joined bool) {
 	}
 }
 
-// accept signs in by the store's word, and finds the cookies that go with it.
+// accept accepts the request by the answer of the store, and finds the cookies that are due.
 func (c *check) accept(v *Verdict, r Reply, joined bool) {
 	if r.Record.Created <= r.NotBefore {
 		v.Reason = ReasonRevoked
 		return
 	}
-	v.Standing, v.Session = SignedIn, &r.Record.Session
+	v.Status, v.Session = SignedIn, &r.Record.Session
 	n := c.m.node
 	s := n.table.lock(v.cookie.Selector)
 	h := s.keep(v.cookie.Selector)
 	if joined && !c.r.Passive {
-		// This request may have come after the one that the store has recorded.
+		// This request may be later than the one that the store has recorded.
 		c.keep(h, r.Stored)
 	}
 	freshTicket := c.freshTicket(h)
@@ -201,7 +201,7 @@ func (c *check) accept(v *Verdict, r Reply, joined bool) {
 	case r.Outcome == Superseded:
 		c.reissue(v, r.Record, r.Now)
 	case r.Outcome == Grace:
-		// Nothing: who holds the old verifier may be a thief, and the owner has the new one.
+		// No cookies: the owner has the new verifier, and a client with the old one may be a thief.
 	case r.Outcome == FirstUse:
 		v.issue = c.issue(v.cookie, r.Record, c.lastOf(v), r.Now)
 	case !freshTicket:
@@ -209,7 +209,7 @@ func (c *check) accept(v *Verdict, r Reply, joined bool) {
 	}
 }
 
-// owner is from where the session was last used here.
+// owner is the address from which the session was last used on this node.
 func (c *check) owner(selector Selector) string {
 	s := c.m.node.table.lock(selector)
 	defer s.mu.Unlock()
@@ -219,12 +219,12 @@ func (c *check) owner(selector Selector) string {
 	return ""
 }
 
-// ride decides without the store. The reason is nil when the store answered but is settling; then
+// decideOffline decides without the store. The reason is nil if the store answered but is settling; then
 // last is what it knew, and aliveAt as in evidence.
-func (c *check) ride(v *Verdict, reason error, last, aliveAt Instant) {
+func (c *check) decideOffline(v *Verdict, reason error, last, aliveAt Instant) {
 	n := c.m.node
 	v.Err, v.Source = reason, SourceNone
-	v.Standing, v.Reason = Undecided, ReasonUnavailable
+	v.Status, v.Reason = Undecided, ReasonUnavailable
 	switch c.r.Outage {
 	case Strict, StrictAlways:
 		return
@@ -233,7 +233,7 @@ func (c *check) ride(v *Verdict, reason error, last, aliveAt Instant) {
 			return
 		}
 	}
-	k := c.look(v.cookie.Selector)
+	k := c.lookUp(v.cookie.Selector)
 	e := evidence{
 		now:           k.now,
 		hash:          c.hash,
@@ -249,19 +249,19 @@ func (c *check) ride(v *Verdict, reason error, last, aliveAt Instant) {
 		ticketAge:     c.m.ticketAge,
 		aliveAt:       aliveAt,
 	}
-	r := e.ride()
+	r := e.decideOffline()
 	v.Last = r.last
 	if r.session == nil {
 		v.Reason, v.RouteOnly = r.reason, r.route
 		if r.reason != ReasonUnavailable {
-			v.Standing = SignedOut
+			v.Status = SignedOut
 		}
 		return
 	}
-	v.Standing, v.Reason = SignedIn, ReasonNone
+	v.Status, v.Reason = SignedIn, ReasonNone
 	v.Source, v.Session = r.source, r.session
 	if v.Settling {
-		// Not counted as activity: if the session is really idle, the store says so in a moment.
+		// It does not count as activity: if the session is idle, the store decides so in a moment.
 		return
 	}
 	if !c.r.Passive {
@@ -271,7 +271,7 @@ func (c *check) ride(v *Verdict, reason error, last, aliveAt Instant) {
 	c.renewRiding(v, r)
 }
 
-// lastKnown is the newest activity that this node knows of, whatever the store may have forgotten.
+// lastKnown is the newest activity that this node knows, even if the store has lost it.
 func (c *check) lastKnown(selector Selector) Instant {
 	n := c.m.node
 	s := n.table.lock(selector)
@@ -280,19 +280,19 @@ func (c *check) lastKnown(selector Selector) Instant {
 	if h == nil {
 		return 0
 	}
-	if h.own.IsZero() {
-		return h.stored
+	if h.seenHere.IsZero() {
+		return h.seenStored
 	}
-	return max(h.stored, n.clock.instant(h.own))
+	return max(h.seenStored, n.clock.instant(h.seenHere))
 }
 
-// keepAway notes activity that the store is told as soon as it is back.
+// keepAway records activity that is flushed when the store is back.
 func (c *check) keepAway(selector Selector) {
 	s := c.m.node.table.lock(selector)
 	defer s.mu.Unlock()
 	h := s.keep(selector)
-	if c.now.After(h.own) {
-		h.own = c.now
+	if c.now.After(h.seenHere) {
+		h.seenHere = c.now
 	}
 	h.addr = c.r.Addr
 	if !h.dirty {
