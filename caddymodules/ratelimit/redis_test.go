@@ -145,7 +145,7 @@ func TestRedis_awayFromTheStart(t *testing.T) {
 		stub := redisStub{Address: nobody}
 		require.NoError(t, stub.Provision(caddy.Context{}))
 		defer func() { require.NoError(t, stub.Cleanup()) }()
-		require.Eventually(t, func() bool { return stub.link.Trouble() != nil }, 30*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return stub.link.LastError() != nil }, 30*time.Second, time.Millisecond)
 		awayFromTheStart(t)
 	})
 }

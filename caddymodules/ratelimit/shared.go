@@ -91,7 +91,7 @@ func newShared(key sharedKey, c *counts, census degraded.Census) *shared {
 		s.LinkUp(true)
 	}
 	if key.link.State() != redislink.StateClosed {
-		s.alone(key.link.Trouble()) // where nobody listens at the port, the first attempt may be over by now
+		s.alone(key.link.LastError()) // where nobody listens at the port, the first attempt may be over by now
 	}
 	return s
 }
@@ -100,7 +100,7 @@ func newShared(key sharedKey, c *counts, census degraded.Census) *shared {
 func (s *shared) follow(change redislink.Change) {
 	switch change.State {
 	case redislink.StateClosed:
-		s.LinkUp(change.Arrival.Kept)
+		s.LinkUp(change.Arrival.DataIntact)
 	case redislink.StateOpen:
 		s.alone(change.Reason)
 	case redislink.StateHalfOpen:

@@ -17,13 +17,13 @@ func (a *App) Health() (healthy bool, text string) {
 	healthy = true
 	var lines []string
 	for _, h := range a.links {
-		ok, line := h.witness.health()
+		ok, line := h.linkObserver.health()
 		healthy = healthy && ok
 		lines = append(lines, line)
 	}
 	slices.Sort(lines)
 	if a.started {
-		ok, line := a.census.link.witness.health()
+		ok, line := a.census.link.linkObserver.health()
 		healthy = healthy && ok
 		lines = append(lines, line)
 	}

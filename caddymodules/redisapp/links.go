@@ -29,8 +29,8 @@ type linkKey struct {
 
 // linkEntry is a link, and who watches it.
 type linkEntry struct {
-	link    *redislink.Link
-	witness *witness
+	link         *redislink.Link
+	linkObserver *linkObserver
 }
 
 // Destruct implements caddy.Destructor: no configuration uses the link any more.
@@ -39,7 +39,7 @@ func (e *linkEntry) Destruct() error { return e.link.Close() }
 func (a *App) joinLink(user string, opTimeout time.Duration) (*linkEntry, error) {
 	key := linkKey{a.target.key, a.NodeID(), user}
 	value, err := a.join(key, func() (caddy.Destructor, error) {
-		return openLink(a.target.options, user, opTimeout, a.outlet, a.metrics), nil
+		return openLink(a.target.options, user, opTimeout, a.logSink, a.metrics), nil
 	})
 	if err != nil {
 		return nil, err
@@ -51,10 +51,10 @@ func (a *App) joinLink(user string, opTimeout time.Duration) (*linkEntry, error)
 // changed. Nearly every request reads its session; of sessions with many claims it holds some 30,000.
 var cacheBytes = map[string]int{"sessions": 64 << 20}
 
-func openLink(o redislink.Options, user string, opTimeout time.Duration, out *outlet, m *metrics) *linkEntry {
-	w := newWitness(o, user, m.user(user))
+func openLink(o redislink.Options, user string, opTimeout time.Duration, out *logSink, m *metrics) *linkEntry {
+	w := newLinkObserver(o, user, m.user(user))
 	w.outlets.add(out)
-	return &linkEntry{witness: w, link: redislink.Open(o, user, redislink.Settings{
+	return &linkEntry{linkObserver: w, link: redislink.Open(o, user, redislink.Settings{
 		OpTimeout:  opTimeout,
 		CacheBytes: cacheBytes[user],
 		OnChange:   w.changed,
@@ -97,14 +97,14 @@ type censusEntry struct {
 func (a *App) joinCensus() (*censusEntry, error) {
 	o := a.target.options
 	key := censusKey{a.target.key, o.NodeID}
-	value, err := a.join(key, func() (caddy.Destructor, error) { return newCensusEntry(o, a.outlet, a.metrics, a.Nodes), nil })
+	value, err := a.join(key, func() (caddy.Destructor, error) { return newCensusEntry(o, a.logSink, a.metrics, a.Nodes), nil })
 	if err != nil {
 		return nil, err
 	}
 	return value.(*censusEntry), nil
 }
 
-func newCensusEntry(o redislink.Options, out *outlet, m *metrics, nodes int) *censusEntry {
+func newCensusEntry(o redislink.Options, out *logSink, m *metrics, nodes int) *censusEntry {
 	e := &censusEntry{outlets: new(outlets), presence: presenceKey{o.Namespace, o.NodeID}}
 	e.outlets.add(out)
 	e.memory = &memory{outlets: e.outlets, namespace: o.Namespace}
@@ -119,7 +119,7 @@ func newCensusEntry(o redislink.Options, out *outlet, m *metrics, nodes int) *ce
 }
 
 // start is called by each configuration that starts; the last one's number of nodes holds.
-func (e *censusEntry) start(out *outlet, o redislink.Options, m *metrics, nodes int) {
+func (e *censusEntry) start(out *logSink, o redislink.Options, m *metrics, nodes int) {
 	e.outlets.add(out)
 	e.census.Fix(nodes)
 	if e.link != nil {

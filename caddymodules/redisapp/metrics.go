@@ -116,7 +116,7 @@ func (u *userMetrics) outage(d time.Duration)  { u.lastOutage.Set(d.Seconds()) }
 // called is on the path of every call.
 func (u *userMetrics) called(r redislink.Result, took time.Duration) {
 	u.calls[r].Inc()
-	if r != redislink.Held && r != redislink.Full {
+	if r != redislink.Rejected && r != redislink.Full {
 		u.duration.Observe(took.Seconds())
 	}
 }

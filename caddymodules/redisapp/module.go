@@ -74,7 +74,7 @@ type App struct {
 	identity *identity
 	metrics  *metrics
 	census   *censusEntry
-	outlet   *outlet
+	logSink  *logSink
 	logger   *zap.Logger
 
 	mu      sync.Mutex
@@ -116,7 +116,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	a.target.options.NodeID = a.identity.id
-	a.outlet = &outlet{logger: a.logger, storage: ctx.Storage()}
+	a.logSink = &logSink{logger: a.logger, storage: ctx.Storage()}
 	a.census, err = a.joinCensus()
 	return err
 }
@@ -131,9 +131,9 @@ func (a *App) Start() error {
 	a.started = true
 	for _, h := range a.links {
 		h.link.SetOpTimeout(h.opTimeout)
-		h.witness.outlets.add(a.outlet)
+		h.linkObserver.outlets.add(a.logSink)
 	}
-	a.census.start(a.outlet, a.target.options, a.metrics, a.Nodes)
+	a.census.start(a.logSink, a.target.options, a.metrics, a.Nodes)
 	return nil
 }
 
@@ -146,10 +146,10 @@ func (a *App) Cleanup() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, h := range a.links {
-		h.witness.outlets.remove(a.outlet)
+		h.linkObserver.outlets.remove(a.logSink)
 	}
 	if a.census != nil {
-		a.census.outlets.remove(a.outlet)
+		a.census.outlets.remove(a.logSink)
 	}
 	var errs []error
 	for _, key := range slices.Backward(a.held) {

@@ -149,7 +149,7 @@ func (k *sharedState) follow(ctx context.Context) {
 	// What had changed before the subscription. A link that is still connecting, for the first time and
 	// without an error so far, is no outage yet to speak of, and yet nobody should be asked before it is there.
 	if k.link.State() != redislink.StateClosed {
-		reason := k.link.Trouble()
+		reason := k.link.LastError()
 		k.node.LinkDown(reason)
 		if reason != nil {
 			k.moved(true, reason)

@@ -25,7 +25,7 @@ func TestKept_tellsOfARedisThatRefusedBefore(t *testing.T) {
 	f := open(t, "")
 	link := redislink.Open(redislink.Options{Addresses: []string{"127.0.0.1:1"}, NodeID: "test"}, linkUser, redislink.Settings{})
 	defer func() { require.NoError(t, link.Close()) }()
-	require.Eventually(t, func() bool { return link.Trouble() != nil }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return link.LastError() != nil }, 30*time.Second, time.Millisecond)
 
 	k, err := joinSharedState(linked{link}, f.Handler)
 	require.NoError(t, err)

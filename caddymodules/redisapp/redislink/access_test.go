@@ -241,7 +241,7 @@ func TestLink_worksWithoutTheRightToReadInfo(t *testing.T) {
 	change, _ := j.awaitState(t, at, StateClosed)
 	assert.Empty(t, change.Arrival.RunID)
 	assert.False(t, change.Arrival.SameRun, "not known")
-	assert.True(t, change.Arrival.Kept, "the beat needs no INFO")
+	assert.True(t, change.Arrival.DataIntact, "the beat needs no INFO")
 	assert.Len(t, j.warnings, 1, "told once")
 }
 

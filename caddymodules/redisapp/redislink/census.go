@@ -70,15 +70,15 @@ type CensusSettings struct {
 // Census counts the nodes that share a Redis and a namespace. Each says each second that it is alive; the count
 // is by the clock of Redis. A nil Census is that of a node alone.
 type Census struct {
-	settings   CensusSettings
-	keys       []string // of heartbeat.lua and leave.lua
-	beat, left []string // their arguments
+	settings            CensusSettings
+	keys                []string // of heartbeat.lua and leave.lua
+	heartbeatArgs, left []string // their arguments
 
 	share atomic.Uint64 // nodes and rank + 1, see publish
 	fixed atomic.Int64
 
-	mu    sync.Mutex
-	tally tally
+	mu      sync.Mutex
+	history nodeHistory
 
 	remembered Remembered  // the last that was stored; the heart's
 	storing    atomic.Bool // a Store is under way
@@ -101,10 +101,10 @@ func NewCensus(opts Options, settings CensusSettings) *Census {
 	prefix := "gh:{" + opts.Namespace + "}:"
 	ms := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 	c := &Census{
-		settings: settings,
-		keys:     []string{prefix + "nodes", prefix + "leaves"},
-		beat:     []string{opts.NodeID, ms(liveFor), ms(knownFor)},
-		left:     []string{opts.NodeID, ms(leavesTTL)},
+		settings:      settings,
+		keys:          []string{prefix + "nodes", prefix + "leaves"},
+		heartbeatArgs: []string{opts.NodeID, ms(liveFor), ms(knownFor)},
+		left:          []string{opts.NodeID, ms(leavesTTL)},
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.publish(1, -1)
@@ -205,7 +205,7 @@ func (c *Census) run(link *Link) {
 
 // heartbeat counts when it is acknowledged. Otherwise all stays as it was: an outage freezes the count.
 func (c *Census) heartbeat(link *Link) {
-	reply, err := link.Eval(c.ctx, Call{Script: heartbeatScript, Keys: c.keys, Args: c.beat})
+	reply, err := link.Eval(c.ctx, Call{Script: heartbeatScript, Keys: c.keys, Args: c.heartbeatArgs})
 	if err != nil {
 		return
 	}
@@ -215,8 +215,8 @@ func (c *Census) heartbeat(link *Link) {
 	}
 	live, rank, leaves := numbers[0], numbers[1], numbers[2]
 	c.mu.Lock()
-	c.tally.add(sighting{live: int(live), leaves: leaves})
-	nodes := c.tally.nodes()
+	c.history.add(sample{live: int(live), leaves: leaves})
+	nodes := c.history.nodes()
 	c.mu.Unlock()
 	c.publish(nodes, int(rank))
 	c.remember(Remembered{Nodes: nodes, Leaves: leaves, At: c.settings.Now()})
@@ -253,8 +253,8 @@ func (c *Census) recall() {
 		}
 	default:
 		c.mu.Lock()
-		c.tally.remembered(sighting{live: r.Nodes, leaves: r.Leaves})
-		nodes := c.tally.nodes()
+		c.history.remembered(sample{live: r.Nodes, leaves: r.Leaves})
+		nodes := c.history.nodes()
 		c.mu.Unlock()
 		_, rank := c.counted()
 		c.publish(nodes, rank)

@@ -26,11 +26,11 @@ type Arrival struct {
 	// SameRun says that the server is the very process as at the last arrival: nothing was forgotten but by
 	// command. False when the run id is not known, and at the first arrival.
 	SameRun bool
-	// Kept says that what was acknowledged about a second before the outage, and everything before that,
+	// DataIntact says that what was acknowledged about a second before the outage, and everything before that,
 	// is still there: this link's own beat, written about once a second, is not older than it was
 	// acknowledged. True when nothing has been acknowledged yet. False when it cannot be read. In Cluster it
 	// speaks for the node that holds the beat.
-	Kept bool
+	DataIntact bool
 }
 
 // Warning is something that an operator should know, told once each time it becomes so.

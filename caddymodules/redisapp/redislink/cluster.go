@@ -13,8 +13,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// A Cluster's client dials by itself: nodes come, go and move slots. So a life of it holds many connections, a
-// call runs in a goroutine of its own that the caller does not wait for (Link.send), and one that broke is a
+// A Cluster's client dials by itself: nodes come, go and move slots. So a conn holds many sockets, a
+// call runs in a goroutine of its own that the caller does not wait for (Link.send), and a broken socket is a
 // reason to probe, not yet the end.
 //
 // There is one breaker for all nodes: a link is healthy when every node that owns slots answers. A breaker for
@@ -26,8 +26,8 @@ var (
 )
 
 // openCluster connects to whichever of the nodes answers, and learns the others.
-func openCluster(ctx context.Context, opt rueidis.ClientOption, secure *tls.Config) (*life, error) {
-	f := &life{cluster: true, dead: make(chan struct{}), stirred: make(chan struct{}, 1)}
+func openCluster(ctx context.Context, opt rueidis.ClientOption, secure *tls.Config) (*conn, error) {
+	f := &conn{cluster: true, dead: make(chan struct{}), stirred: make(chan struct{}, 1)}
 	opt.DialCtxFn = func(ctx context.Context, dst string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
 		return f.dial(ctx, dst, secure)
 	}
@@ -35,7 +35,7 @@ func openCluster(ctx context.Context, opt rueidis.ClientOption, secure *tls.Conf
 		return nil, err
 	}
 	if f.client.Mode() != rueidis.ClientModeCluster {
-		f.bury(errNotCluster)
+		f.close(errNotCluster)
 		return nil, errNotCluster
 	}
 	return f, nil
@@ -52,7 +52,7 @@ func (lasting) Done() <-chan struct{}       { return nil }
 func (lasting) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // pingAll asks all nodes at once. It fails when one that owns slots does not answer.
-func (f *life) pingAll(ctx context.Context) error {
+func (f *conn) pingAll(ctx context.Context) error {
 	nodes := f.client.Nodes()
 	var (
 		wg     sync.WaitGroup

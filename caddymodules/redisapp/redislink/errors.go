@@ -52,8 +52,8 @@ const (
 	TimedOut
 	// Lost says that the connection broke before a reply came.
 	Lost
-	// Held says that nothing was sent: breaker open, no connection, or no time left.
-	Held
+	// Rejected says that nothing was sent: breaker open, no connection, or no time left.
+	Rejected
 	// Full says that nothing was sent because too many calls were in flight.
 	Full
 	// Abandoned says that the caller went away before a reply came.
@@ -147,7 +147,7 @@ func verdict(err error) (result Result, failure bool, out error) {
 	case errors.Is(err, context.Canceled):
 		return Abandoned, false, errCallerGone
 	case errors.Is(err, errSecondDial):
-		return Held, false, errSecondDial
+		return Rejected, false, errSecondDial
 	default:
 		return Lost, true, fmt.Errorf("%w: %w", ErrConnectionLost, err)
 	}

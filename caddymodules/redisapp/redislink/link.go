@@ -19,7 +19,7 @@ type Link struct {
 	opTimeout atomic.Int64 // nanoseconds
 
 	breaker *breaker
-	life    atomic.Pointer[life] // nil while there is no connection
+	conn    atomic.Pointer[conn] // nil while there is no connection
 	changes *changes
 	arrival atomic.Pointer[Arrival] // of the newest connection
 	// unwell is set by the first error that Redis answers on a connection.
@@ -83,12 +83,12 @@ func (l *Link) BeforeClose(f func()) (cancel func()) {
 	}
 }
 
-// State is what the link thinks of Redis; one atomic load.
+// State is the state of the breaker. It is one atomic load.
 func (l *Link) State() State { return l.breaker.State() }
 
-// Trouble is the reason of the last Change, for who has subscribed too late to be told it: why Redis is
+// LastError is the reason of the last Change, for a caller that subscribed after it: why Redis is
 // unavailable, nil while it is not, and before the first attempt to connect has ended.
-func (l *Link) Trouble() error {
+func (l *Link) LastError() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.reason
@@ -237,11 +237,11 @@ func (l *Link) result(began time.Time, result rueidis.RedisResult) rueidis.Redis
 }
 
 // admit finds the connection for a call, or says why nothing is to be sent.
-func (l *Link) admit(ctx context.Context) (*life, error) {
+func (l *Link) admit(ctx context.Context) (*conn, error) {
 	if l.breaker.State() != StateClosed {
 		return nil, errOpen
 	}
-	f := l.life.Load()
+	f := l.conn.Load()
 	if f == nil {
 		return nil, errOpen
 	}
@@ -268,7 +268,7 @@ func (l *Link) bound(ctx context.Context) (context.Context, context.CancelFunc) 
 // held reports a call that was not sent.
 func (l *Link) held(err error) error {
 	if l.settings.OnCall != nil {
-		l.settings.OnCall(Held, 0)
+		l.settings.OnCall(Rejected, 0)
 	}
 	return err
 }
@@ -284,7 +284,7 @@ func (l *Link) ended(began time.Time, err error) error {
 		l.breaker.success(now)
 	case result == Erred:
 		l.breaker.success(now)
-		l.erred(out)
+		l.reportError(out)
 	}
 	if l.settings.OnCall != nil {
 		l.settings.OnCall(result, now.Sub(began))
@@ -294,7 +294,7 @@ func (l *Link) ended(began time.Time, err error) error {
 
 // erred warns of the first error that Redis answers on each connection: one that every call meets would be told
 // by nothing else.
-func (l *Link) erred(err error) {
+func (l *Link) reportError(err error) {
 	if l.unwell.CompareAndSwap(false, true) {
 		l.warn(Warning{Kind: CallErred, Err: err})
 	}

@@ -262,7 +262,7 @@ func TestLink_doCache(t *testing.T) {
 		got, err := l.DoCache(t.Context(), time.Minute, get).ToString()
 		return err == nil && got == "two"
 	}, patience, 5*time.Millisecond, "Redis tells what changed")
-	assert.EqualValues(t, 0, l.life.Load().flight.open.Load())
+	assert.EqualValues(t, 0, l.conn.Load().inflight.open.Load())
 }
 
 func TestLink_givesACallWithoutDeadlineOne(t *testing.T) {
@@ -292,7 +292,7 @@ func TestLink_sendsNothingForACallerThatHasGone(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	}
 	assert.Equal(t, StateClosed, l.State())
-	assert.Equal(t, 200, j.count(Held))
+	assert.Equal(t, 200, j.count(Rejected))
 }
 
 func TestLink_subscribersHearInOrderUntilTheyCancel(t *testing.T) {

@@ -84,13 +84,13 @@ func TestLink_hungRedisHoldsNobody(t *testing.T) {
 		require.NoError(t, r.Resume())
 		change, at = j.awaitState(t, at, StateClosed)
 		assert.True(t, change.Arrival.SameRun)
-		assert.True(t, change.Arrival.Kept)
+		assert.True(t, change.Arrival.DataIntact)
 	}
 	close(stop)
 	h.wg.Wait()
 	h.check(t, deadline)
 	assert.Positive(t, j.count(Answered))
-	assert.Positive(t, j.count(Held), "while it is open, nothing is sent")
+	assert.Positive(t, j.count(Rejected), "while it is open, nothing is sent")
 }
 
 func TestLink_hungRedisWithoutTrafficIsNoticed(t *testing.T) {
@@ -138,7 +138,7 @@ func TestLink_callsInFlightEndWithTheConnection(t *testing.T) {
 			errs <- err
 		}()
 	}
-	require.Eventually(t, func() bool { return l.life.Load().flight.open.Load() == int64(cap(errs)) }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return l.conn.Load().inflight.open.Load() == int64(cap(errs)) }, patience, time.Millisecond)
 	require.NoError(t, r.Kill())
 	for range cap(errs) {
 		err := <-errs
@@ -163,7 +163,7 @@ func TestLink_startsWithRedisDown(t *testing.T) {
 	require.NoError(t, r.Restart(t.Context()))
 	change, _ = j.awaitState(t, at, StateClosed)
 	assert.False(t, change.Arrival.SameRun, "the first arrival has nothing to compare with")
-	assert.True(t, change.Arrival.Kept, "nothing was acknowledged before it")
+	assert.True(t, change.Arrival.DataIntact, "nothing was acknowledged before it")
 	_, err = evalEcho(t.Context(), l, "x")
 	require.NoError(t, err)
 	for _, c := range j.changes {
@@ -191,7 +191,7 @@ func TestLink_fullServerIsHeldBackUntilItTakesWrites(t *testing.T) {
 	_, err = r.CLI("CONFIG", "SET", "maxmemory", "0")
 	require.NoError(t, err)
 	change, _ = j.awaitState(t, at, StateClosed)
-	assert.True(t, change.Arrival.SameRun && change.Arrival.Kept, "%+v", j.changes)
+	assert.True(t, change.Arrival.SameRun && change.Arrival.DataIntact, "%+v", j.changes)
 }
 
 func TestLink_readOnlyServerIsHeldBack(t *testing.T) {
@@ -235,7 +235,7 @@ func TestLink_callersThatGoAwayAreNoFailure(t *testing.T) {
 	defer j.mu.Unlock()
 	assert.Len(t, j.changes, at, "the breaker has not moved")
 	assert.Equal(t, 31, j.calls[Abandoned], "a pipeline is one call")
-	assert.EqualValues(t, 0, l.life.Load().flight.open.Load(), "their places are free again")
+	assert.EqualValues(t, 0, l.conn.Load().inflight.open.Load(), "their places are free again")
 }
 
 func TestLink_refusesTheCallThatIsOneTooMany(t *testing.T) {
@@ -252,8 +252,8 @@ func TestLink_refusesTheCallThatIsOneTooMany(t *testing.T) {
 			}
 		})
 	}
-	flight := &l.life.Load().flight
-	require.Eventually(t, func() bool { return flight.open.Load() == maxInFlight }, patience, time.Millisecond)
+	inflight := &l.conn.Load().inflight
+	require.Eventually(t, func() bool { return inflight.open.Load() == maxInFlight }, patience, time.Millisecond)
 	began := time.Now()
 	_, err := evalEcho(t.Context(), l, "x")
 	require.ErrorIs(t, err, ErrUnavailable)
@@ -262,7 +262,7 @@ func TestLink_refusesTheCallThatIsOneTooMany(t *testing.T) {
 	require.NoError(t, r.Resume())
 	wg.Wait()
 	assert.Zero(t, failed.Load(), "those that were in time are answered")
-	assert.EqualValues(t, 0, flight.open.Load())
+	assert.EqualValues(t, 0, inflight.open.Load())
 }
 
 // A hung Redis and short deadlines: rueidis keeps the abandoned calls in its ring, and whoever found that full
@@ -272,19 +272,19 @@ func TestLink_abandonedCallsDoNotFillTheRing(t *testing.T) {
 	l, _, _ := healthy(t, optionsFor(r), Settings{OpTimeout: 20 * time.Second})
 	l.breaker.setGroup(time.Hour) // the breaker shall not save us here
 	require.NoError(t, r.Pause())
-	flight := &l.life.Load().flight
+	inflight := &l.conn.Load().inflight
 	var h hammer
 	stop := make(chan struct{})
 	h.run(l, 2000, 20*time.Millisecond, stop)
-	assert.Eventually(t, func() bool { return flight.open.Load() >= maxInFlight }, patience, time.Millisecond)
+	assert.Eventually(t, func() bool { return inflight.open.Load() >= maxInFlight }, patience, time.Millisecond)
 	time.Sleep(200 * time.Millisecond)
 	close(stop)
 	h.wg.Wait()
-	assert.LessOrEqual(t, flight.open.Load(), int64(maxInFlight))
+	assert.LessOrEqual(t, inflight.open.Load(), int64(maxInFlight))
 	h.check(t, 10*margin) // 2,000 goroutines on a few processors; Redis would have held them for much longer
 	require.NoError(t, r.Resume())
 	require.Eventually(t, func() bool {
 		_, err := evalEcho(t.Context(), l, "x")
-		return err == nil && flight.open.Load() == 0
+		return err == nil && inflight.open.Load() == 0
 	}, patience, 10*time.Millisecond, "once Redis has answered them their places are free")
 }

@@ -69,7 +69,7 @@ func TestArrival(t *testing.T) {
 			change, _ := j.awaitState(t, at, StateClosed)
 			assert.Equal(t, tt.sameRun, change.Arrival.SameRun)
 			assert.Equal(t, tt.sameRun, change.Arrival.RunID == first.Arrival.RunID)
-			assert.Equal(t, tt.kept, change.Arrival.Kept)
+			assert.Equal(t, tt.kept, change.Arrival.DataIntact)
 			half, _ := j.awaitState(t, at, StateHalfOpen)
 			assert.Equal(t, change.Arrival, half.Arrival)
 		})
@@ -94,7 +94,7 @@ func TestArrival_olderDataIsNotKept(t *testing.T) {
 	_, at = j.awaitState(t, at, StateOpen)
 	require.NoError(t, r.Restart(t.Context()))
 	change, _ := j.awaitState(t, at, StateClosed)
-	assert.False(t, change.Arrival.Kept)
+	assert.False(t, change.Arrival.DataIntact)
 }
 
 func TestLink_flushIsToldWhileTheConnectionHolds(t *testing.T) {
@@ -118,7 +118,7 @@ func TestLink_flushBeforeTheReturnIsNotKept(t *testing.T) {
 	_, at = j.awaitState(t, at, StateOpen)
 	change, _ := j.awaitState(t, at, StateClosed)
 	assert.True(t, change.Arrival.SameRun)
-	if change.Arrival.Kept { // a beat came between the two commands, and told it
+	if change.Arrival.DataIntact { // a beat came between the two commands, and told it
 		j.awaitWarning(t, DataLost)
 	}
 }

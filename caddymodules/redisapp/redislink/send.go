@@ -12,8 +12,8 @@ import (
 const noScript = "NOSCRIPT"
 
 // send is one round trip of a caller's command. It returns when ctx ends at the latest.
-func (f *life) send(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResult {
-	ticket, ok := f.flight.board()
+func (f *conn) send(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResult {
+	seq, ok := f.inflight.acquire()
 	if !ok {
 		return rueidis.NewErrorResult(errFull)
 	}
@@ -21,13 +21,13 @@ func (f *life) send(ctx context.Context, cmd rueidis.Completed) rueidis.RedisRes
 		return apart(ctx, f, func(ctx context.Context) rueidis.RedisResult { return f.client.Do(ctx, cmd) }, rueidis.NewErrorResult)
 	}
 	result := f.client.Do(ctx, cmd)
-	f.land(ticket, result.NonRedisError())
+	f.release(seq, result.NonRedisError())
 	return result
 }
 
 // sendCached is send for a command whose answer may be in this process already.
-func (f *life) sendCached(ctx context.Context, cmd rueidis.Cacheable, ttl time.Duration) rueidis.RedisResult {
-	ticket, ok := f.flight.board()
+func (f *conn) sendCached(ctx context.Context, cmd rueidis.Cacheable, ttl time.Duration) rueidis.RedisResult {
+	seq, ok := f.inflight.acquire()
 	if !ok {
 		return rueidis.NewErrorResult(errFull)
 	}
@@ -37,15 +37,15 @@ func (f *life) sendCached(ctx context.Context, cmd rueidis.Cacheable, ttl time.D
 	result := f.client.DoCache(ctx, cmd, ttl)
 	switch {
 	case result.IsCacheHit():
-		f.flight.land() // Redis was not asked, so its answer settles nothing
+		f.inflight.release() // Redis was not asked, so its answer settles nothing
 	default:
-		f.land(ticket, result.NonRedisError())
+		f.release(seq, result.NonRedisError())
 	}
 	return result
 }
 
 // sendAll is one round trip of several commands. They take one place, as they do in the client's ring.
-func (f *life) sendAll(ctx context.Context, cmds []rueidis.Completed) []rueidis.RedisResult {
+func (f *conn) sendAll(ctx context.Context, cmds []rueidis.Completed) []rueidis.RedisResult {
 	allFailed := func(err error) []rueidis.RedisResult {
 		results := make([]rueidis.RedisResult, len(cmds))
 		for i := range results {
@@ -53,7 +53,7 @@ func (f *life) sendAll(ctx context.Context, cmds []rueidis.Completed) []rueidis.
 		}
 		return results
 	}
-	ticket, ok := f.flight.board()
+	seq, ok := f.inflight.acquire()
 	if !ok {
 		return allFailed(errFull)
 	}
@@ -61,28 +61,28 @@ func (f *life) sendAll(ctx context.Context, cmds []rueidis.Completed) []rueidis.
 		return apart(ctx, f, func(ctx context.Context) []rueidis.RedisResult { return f.client.DoMulti(ctx, cmds...) }, allFailed)
 	}
 	results := f.client.DoMulti(ctx, cmds...)
-	f.land(ticket, results[len(results)-1].NonRedisError())
+	f.release(seq, results[len(results)-1].NonRedisError())
 	return results
 }
 
-// land gives the place of a call back, unless it was given up and may still be answered.
-func (f *life) land(ticket int64, err error) {
+// release gives the place of a call back, unless it was given up and may still be answered.
+func (f *conn) release(seq int64, err error) {
 	switch {
 	case err == nil:
-		f.flight.landAnswered(ticket)
+		f.inflight.releaseAnswered(seq)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		f.flight.abandon()
+		f.inflight.abandon()
 	default:
-		f.flight.land()
+		f.inflight.release()
 	}
 }
 
 // apart calls in a goroutine that the caller does not wait for when ctx ends. The goroutine keeps the call's
 // place until the call is over.
-func apart[T any](ctx context.Context, f *life, call func(context.Context) T, failed func(error) T) T {
+func apart[T any](ctx context.Context, f *conn, call func(context.Context) T, failed func(error) T) T {
 	answered := make(chan T, 1)
 	go func() {
-		defer f.flight.land()
+		defer f.inflight.release()
 		answered <- call(lasting{ctx}) //nolint:contextcheck // It is ctx, without its end.
 	}()
 	select {

@@ -14,7 +14,7 @@ import (
 // a request waits. So the supervisor asks the sentinels itself, and a primary is connected to like any server.
 type sentinels struct {
 	opts Options
-	life *life // to the sentinel that answered last
+	conn *conn // to the sentinel that answered last
 	next int   // index of the address to try next
 }
 
@@ -25,10 +25,10 @@ const followEvery = time.Second
 // primary asks the sentinel that answered last, or else the others in turn.
 func (s *sentinels) primary(ctx context.Context) (addr string, err error) {
 	for range len(s.opts.Addresses) + 1 {
-		if s.life == nil {
+		if s.conn == nil {
 			sentinel := s.opts.Addresses[s.next%len(s.opts.Addresses)]
 			s.next++
-			if s.life, err = s.connect(ctx, sentinel); err != nil {
+			if s.conn, err = s.connect(ctx, sentinel); err != nil {
 				err = fmt.Errorf("sentinel %s: %w", sentinel, err)
 				if ctx.Err() != nil {
 					return "", err
@@ -39,14 +39,14 @@ func (s *sentinels) primary(ctx context.Context) (addr string, err error) {
 		if addr, err = s.ask(ctx); err == nil {
 			return addr, nil
 		}
-		err = fmt.Errorf("sentinel %s: %w", s.life.addr, err)
+		err = fmt.Errorf("sentinel %s: %w", s.conn.addr, err)
 		s.close()
 	}
 	return "", err
 }
 
 // connect tries without credentials first: most sentinels know no users and refuse any.
-func (s *sentinels) connect(ctx context.Context, addr string) (*life, error) {
+func (s *sentinels) connect(ctx context.Context, addr string) (*conn, error) {
 	opt := s.opts.clientOption("sentinel", Settings{})
 	opt.SelectDB = 0
 	opt.RingScaleEachConn = 8
@@ -64,7 +64,7 @@ func (s *sentinels) connect(ctx context.Context, addr string) (*life, error) {
 func (s *sentinels) ask(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	client := s.life.client
+	client := s.conn.client
 	parts, err := client.Do(ctx, client.B().SentinelGetMasterAddrByName().Master(s.opts.Sentinel).Build()).AsStrSlice()
 	switch {
 	case rueidis.IsRedisNil(err):
@@ -77,8 +77,8 @@ func (s *sentinels) ask(ctx context.Context) (string, error) {
 	return net.JoinHostPort(parts[0], parts[1]), nil
 }
 
-// follow ends the life when the primary is another one. It returns then, or when ctx ends.
-func (s *sentinels) follow(ctx context.Context, f *life) {
+// follow ends the connection when another server becomes the primary. It returns then, or when ctx ends.
+func (s *sentinels) follow(ctx context.Context, f *conn) {
 	for after(ctx, followEvery) == nil {
 		if addr, err := s.primary(ctx); err == nil && addr != f.addr {
 			f.end(fmt.Errorf("the primary is now %s", addr))
@@ -88,8 +88,8 @@ func (s *sentinels) follow(ctx context.Context, f *life) {
 }
 
 func (s *sentinels) close() {
-	if s.life != nil {
-		s.life.bury(errLinkClosed)
-		s.life = nil
+	if s.conn != nil {
+		s.conn.close(errLinkClosed)
+		s.conn = nil
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // supervise connects, watches the connection, and connects again, until ctx ends.
 func (l *Link) supervise(ctx context.Context) {
-	w := &watch{link: l, beat: newBeat(l.opts, l.user), sentinels: &sentinels{opts: l.opts}}
+	w := &watch{link: l, heartbeat: newHeartbeat(l.opts, l.user), sentinels: &sentinels{opts: l.opts}}
 	defer w.sentinels.close()
 	for attempt := 0; ; attempt++ {
 		healthy, err := w.live(ctx)
@@ -33,8 +33,8 @@ func (l *Link) supervise(ctx context.Context) {
 type watch struct {
 	link      *Link
 	sentinels *sentinels
-	life      *life
-	beat      *beat
+	conn      *conn
+	heartbeat *heartbeat
 	runID     string
 	arrived   bool // what Redis still knows has been asked since the breaker opened
 	rounds    int
@@ -50,8 +50,8 @@ func (w *watch) live(ctx context.Context) (healthy bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	w.life, w.arrived, w.rounds = f, false, 0
-	w.link.life.Store(f)
+	w.conn, w.arrived, w.rounds = f, false, 0
+	w.link.conn.Store(f)
 	w.link.unwell.Store(false)
 	following, unfollow := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -64,17 +64,17 @@ func (w *watch) live(ctx context.Context) (healthy bool, err error) {
 
 	healthy, err = w.attend(ctx)
 
-	w.link.life.Store(nil)
+	w.link.conn.Store(nil)
 	if ctx.Err() == nil {
 		w.link.breaker.trip(err)
 	}
-	f.bury(err)
+	f.close(err)
 	unfollow()
 	<-done
 	return healthy, err
 }
 
-func (w *watch) connect(ctx context.Context) (*life, error) {
+func (w *watch) connect(ctx context.Context) (*conn, error) {
 	l := w.link
 	opt := l.opts.clientOption(l.user, l.settings)
 	if err := l.opts.signIn(&opt); err != nil {
@@ -103,9 +103,9 @@ func (w *watch) attend(ctx context.Context) (healthy bool, err error) {
 	for {
 		select {
 		case <-next.C:
-		case <-w.life.stirred:
-		case <-w.life.dead:
-			return healthy, w.life.cause
+		case <-w.conn.stirred:
+		case <-w.conn.dead:
+			return healthy, w.conn.cause
 		case <-ctx.Done():
 			return healthy, context.Cause(ctx)
 		}
@@ -123,7 +123,7 @@ func (w *watch) round(ctx context.Context) (good bool, err error) {
 	patience := max(minPingTimeout, 2*w.link.timeout())
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errPingTimeout)
 	defer cancel()
-	ticket := w.life.flight.ticket()
+	seq := w.conn.inflight.seq()
 	if w.link.breaker.State() == StateClosed {
 		err = w.ping(ctx)
 		if code(err) != "" {
@@ -133,7 +133,7 @@ func (w *watch) round(ctx context.Context) (good bool, err error) {
 		err = w.probe(ctx)
 	}
 	if err == nil || code(err) != "" {
-		w.life.flight.settle(ticket)
+		w.conn.inflight.settle(seq)
 	}
 	switch {
 	case err == nil:
@@ -154,7 +154,7 @@ func (w *watch) round(ctx context.Context) (good bool, err error) {
 
 // ping makes sure that a healthy link is one. Each fourth time it writes the beat.
 func (w *watch) ping(ctx context.Context) error {
-	before := w.life.loaded
+	before := w.conn.loaded
 	if err := w.loadScripts(ctx); err != nil {
 		return err
 	}
@@ -172,10 +172,10 @@ func (w *watch) ping(ctx context.Context) error {
 
 // reach asks for any reply at all, but for the refusals.
 func (w *watch) reach(ctx context.Context) error {
-	if w.life.cluster {
-		return w.life.pingAll(ctx)
+	if w.conn.cluster {
+		return w.conn.pingAll(ctx)
 	}
-	err := w.life.client.Do(ctx, w.life.client.B().Ping().Build()).Error()
+	err := w.conn.client.Do(ctx, w.conn.client.B().Ping().Build()).Error()
 	if code(err) != "" && !isOneOf(err, refusals) || code(err) == "NOPERM" {
 		return nil
 	}
@@ -186,7 +186,7 @@ func (w *watch) reach(ctx context.Context) error {
 // read-only answers every PING, and it must be as quick as a call.
 func (w *watch) probe(ctx context.Context) error {
 	if !w.arrived {
-		arrival, err := w.arrive(ctx)
+		arrival, err := w.inspect(ctx)
 		if err != nil {
 			w.link.breaker.probe(false, err)
 			return err
@@ -199,8 +199,8 @@ func (w *watch) probe(ctx context.Context) error {
 	if err == nil {
 		err = w.writeBeat(ctx)
 	}
-	if err == nil && w.life.cluster {
-		err = w.life.pingAll(ctx)
+	if err == nil && w.conn.cluster {
+		err = w.conn.pingAll(ctx)
 	}
 	if err == nil && time.Since(began) > w.link.timeout() {
 		err = errSlow
@@ -212,14 +212,14 @@ func (w *watch) probe(ctx context.Context) error {
 }
 
 func (w *watch) writeBeat(ctx context.Context) error {
-	before := w.beat.sent
-	client := w.life.client
-	w.beat.next(w.link.settings.Now())
-	replaced, err := number(client.Do(ctx, w.beat.write(client.B())))
+	before := w.heartbeat.sent
+	client := w.conn.client
+	w.heartbeat.next(w.link.settings.Now())
+	replaced, err := number(client.Do(ctx, w.heartbeat.write(client.B())))
 	if err != nil {
 		return err
 	}
-	lost, shared := w.beat.acknowledged(replaced, before)
+	lost, shared := w.heartbeat.acknowledged(replaced, before)
 	if lost {
 		w.link.warn(Warning{Kind: DataLost})
 	}

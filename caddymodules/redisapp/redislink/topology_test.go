@@ -71,13 +71,13 @@ func TestSentinel_followsThePrimary(t *testing.T) {
 	_, err := evalEcho(t.Context(), l, "x")
 	require.NoError(t, err)
 	awaitBeat(t, primary)
-	assert.Equal(t, primary.Addr(), l.life.Load().addr)
+	assert.Equal(t, primary.Addr(), l.conn.Load().addr)
 
 	time.Sleep(2 * followEvery) // Sentinel must have looked at the replica before it can promote it
 	require.NoError(t, primary.Kill())
 	_, at = j.awaitState(t, at, StateOpen)
 	change, _ := j.awaitState(t, at, StateClosed)
-	assert.Equal(t, replica.Addr(), l.life.Load().addr)
+	assert.Equal(t, replica.Addr(), l.conn.Load().addr)
 	assert.False(t, change.Arrival.SameRun, "another process")
 	_, err = evalEcho(t.Context(), l, "x")
 	require.NoError(t, err)
@@ -104,7 +104,7 @@ func TestSentinel_leavesAPrimaryThatIsNoneAnyMore(t *testing.T) {
 	defer sentinel.close()
 	f, err := sentinel.connect(t.Context(), addr)
 	require.NoError(t, err)
-	sentinel.life = f
+	sentinel.conn = f
 	send := func(args ...string) {
 		require.NoError(t, f.client.Do(t.Context(), f.client.B().Arbitrary(args...).Build()).Error())
 	}
@@ -115,7 +115,7 @@ func TestSentinel_leavesAPrimaryThatIsNoneAnyMore(t *testing.T) {
 	change, at := j.awaitState(t, at, StateOpen)
 	assert.ErrorContains(t, change.Reason, two.Addr())
 	j.awaitState(t, at, StateClosed)
-	assert.Equal(t, two.Addr(), l.life.Load().addr)
+	assert.Equal(t, two.Addr(), l.conn.Load().addr)
 }
 
 func TestSentinel_signsInWhereAsked(t *testing.T) {
@@ -243,7 +243,7 @@ func TestCluster(t *testing.T) {
 		require.NoError(t, nodes[1].Restart(t.Context()))
 		change, _ := j.awaitState(t, at, StateClosed)
 		assert.False(t, change.Arrival.SameRun)
-		assert.True(t, change.Arrival.Kept)
+		assert.True(t, change.Arrival.DataIntact)
 		require.Eventually(t, func() bool { return everywhere() == nil }, patience, 50*time.Millisecond)
 	})
 

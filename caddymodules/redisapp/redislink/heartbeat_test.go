@@ -8,14 +8,14 @@ import (
 )
 
 // written is the number of the next beat.
-func written(b *beat, now time.Time) int64 {
+func written(b *heartbeat, now time.Time) int64 {
 	b.next(now)
 	return b.sent
 }
 
 func TestBeat_kept(t *testing.T) {
 	const day = 24 * time.Hour
-	ack := func(b *beat, now time.Time) {
+	ack := func(b *heartbeat, now time.Time) {
 		before := b.sent
 		written(b, now)
 		b.acknowledged(before, before)
@@ -36,7 +36,7 @@ func TestBeat_kept(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newBeat(Options{Namespace: "ns", NodeID: "n1"}, "limits")
+			b := newHeartbeat(Options{Namespace: "ns", NodeID: "n1"}, "limits")
 			b.arrived(0)
 			now := start
 			for range tt.beats {
@@ -56,16 +56,16 @@ func TestBeat_kept(t *testing.T) {
 // A process that starts on an older dataset than the one its predecessor wrote must not take the predecessor's
 // higher count for its own: that is why beats are moments, and not counted from 1.
 func TestBeat_growsOverRestartsOfTheNode(t *testing.T) {
-	first := newBeat(Options{}, "limits")
+	first := newHeartbeat(Options{}, "limits")
 	for i := range 100 {
 		written(first, start.Add(time.Duration(i)*time.Second))
 	}
-	second := newBeat(Options{}, "limits")
+	second := newHeartbeat(Options{}, "limits")
 	assert.Greater(t, written(second, start.Add(101*time.Second)), first.sent)
 }
 
 func TestBeat_growsWhenTheClockGoesBack(t *testing.T) {
-	b := newBeat(Options{}, "limits")
+	b := newHeartbeat(Options{}, "limits")
 	one := written(b, start)
 	assert.Greater(t, written(b, start.Add(-time.Hour)), one)
 	b.arrived(one + 1_000_000)
@@ -73,7 +73,7 @@ func TestBeat_growsWhenTheClockGoesBack(t *testing.T) {
 }
 
 func TestBeat_noticesLossAndASecondProcess(t *testing.T) {
-	b := newBeat(Options{}, "limits")
+	b := newHeartbeat(Options{}, "limits")
 	step := func(replaced func(before int64) int64) (lost, shared bool) {
 		before := b.sent
 		written(b, time.UnixMilli(b.sent+1000))

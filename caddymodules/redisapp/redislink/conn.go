@@ -15,14 +15,14 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// life is a rueidis client together with the connection it lives for. When the connection is lost the client is
+// conn is a rueidis client together with the connection it lives for. When the connection is lost the client is
 // not mended: rueidis would dial again on the path of a request, and those who wait for that dial ignore their
-// deadlines. The supervisor builds the next life in the background instead.
+// deadlines. The supervisor builds the next connection in the background instead.
 //
 // Only a Cluster's client may dial after it was built; see cluster.go.
-type life struct {
-	client rueidis.Client
-	flight flight
+type conn struct {
+	client   rueidis.Client
+	inflight inflight
 	// addr is where the connection leads; empty in Cluster.
 	addr string
 	// cluster says that calls must be watched from outside, see Link.send.
@@ -32,7 +32,7 @@ type life struct {
 
 	loaded int // scripts sent to this connection; the supervisor's
 
-	dead    chan struct{} // closed when the life is over
+	dead    chan struct{} // closed when the connection has ended
 	endOnce sync.Once
 	cause   error
 
@@ -41,8 +41,8 @@ type life struct {
 	ended bool
 }
 
-// end marks the life as over, closes its connections, and by that answers all who wait.
-func (f *life) end(cause error) {
+// end ends the connection: it closes its sockets, and every waiting call fails.
+func (f *conn) end(cause error) {
 	f.endOnce.Do(func() {
 		f.cause = cause
 		close(f.dead)
@@ -57,16 +57,16 @@ func (f *life) end(cause error) {
 	}
 }
 
-// bury ends the life and gives back what the client holds.
-func (f *life) bury(cause error) {
+// close ends the connection and closes the client.
+func (f *conn) close(cause error) {
 	f.end(cause)
 	if f.client != nil {
 		f.client.Close()
 	}
 }
 
-// adopt keeps a connection to be closed with the life.
-func (f *life) adopt(c *watchedConn) error {
+// adopt registers a socket that is closed with the connection.
+func (f *conn) adopt(c *watchedConn) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.ended {
@@ -76,7 +76,7 @@ func (f *life) adopt(c *watchedConn) error {
 	return nil
 }
 
-func (f *life) disown(c *watchedConn) {
+func (f *conn) disown(c *watchedConn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range f.conns {
@@ -88,7 +88,7 @@ func (f *life) disown(c *watchedConn) {
 }
 
 // lost is told by a connection that broke or was closed by rueidis.
-func (f *life) lost(c *watchedConn, err error) {
+func (f *conn) lost(c *watchedConn, err error) {
 	f.disown(c)
 	if !f.cluster {
 		f.end(err)
@@ -100,10 +100,10 @@ func (f *life) lost(c *watchedConn, err error) {
 	}
 }
 
-// watchedConn tells its life at once when it breaks, by whichever side.
+// watchedConn reports at once that the socket was closed, by either side.
 type watchedConn struct {
 	net.Conn
-	life *life
+	conn *conn
 	once sync.Once
 }
 
@@ -131,13 +131,13 @@ func (c *watchedConn) look(err error) {
 	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		return
 	}
-	c.once.Do(func() { c.life.lost(c, err) })
+	c.once.Do(func() { c.conn.lost(c, err) })
 }
 
 // openLife connects to one server. It returns when the connection is greeted and signed in, or not later than
 // about greetTimeout.
-func openLife(ctx context.Context, addr string, opt rueidis.ClientOption, secure *tls.Config) (*life, error) {
-	f := &life{addr: addr, dead: make(chan struct{})}
+func openLife(ctx context.Context, addr string, opt rueidis.ClientOption, secure *tls.Config) (*conn, error) {
+	f := &conn{addr: addr, dead: make(chan struct{})}
 	var dialled atomic.Bool
 	opt.InitAddress = []string{addr}
 	opt.ForceSingleClient = true
@@ -156,26 +156,26 @@ func openLife(ctx context.Context, addr string, opt rueidis.ClientOption, secure
 }
 
 // build makes the client. Its greeting heeds ctx only by losing its connection.
-func (f *life) build(ctx context.Context, opt rueidis.ClientOption) error {
+func (f *conn) build(ctx context.Context, opt rueidis.ClientOption) error {
 	stop := context.AfterFunc(ctx, func() { f.end(context.Cause(ctx)) })
 	defer stop()
 	client, err := rueidis.NewClient(opt)
 	f.client = client
 	if err != nil {
-		f.bury(err)
+		f.close(err)
 	}
 	return err
 }
 
 // dial connects, and encrypts where asked.
-func (f *life) dial(ctx context.Context, addr string, secure *tls.Config) (net.Conn, error) {
+func (f *conn) dial(ctx context.Context, addr string, secure *tls.Config) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
 	defer cancel()
 	raw, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, networkOf(addr), addr)
 	if err != nil {
 		return nil, err
 	}
-	conn := &watchedConn{Conn: raw, life: f}
+	conn := &watchedConn{Conn: raw, conn: f}
 	if err := f.adopt(conn); err != nil {
 		_ = raw.Close()
 		return nil, err

@@ -15,9 +15,9 @@ import (
 // told by this one only.
 const censusUser = "census"
 
-// witness writes down what becomes of a link: one log line for each transition, the metrics, and what health
+// linkObserver writes down what becomes of a link: one log line for each transition, the metrics, and what health
 // asks for.
-type witness struct {
+type linkObserver struct {
 	user    string
 	address string
 	outlets outlets
@@ -30,14 +30,14 @@ type witness struct {
 	down   time.Time // when the present outage began; zero when there is none
 }
 
-func newWitness(o redislink.Options, user string, m *userMetrics) *witness {
-	w := &witness{user: user, address: strings.Join(o.Addresses, ","), metrics: m, state: redislink.StateOpen}
+func newLinkObserver(o redislink.Options, user string, m *userMetrics) *linkObserver {
+	w := &linkObserver{user: user, address: strings.Join(o.Addresses, ","), metrics: m, state: redislink.StateOpen}
 	m.state(w.state)
 	return w
 }
 
 // changed is called in order, from one goroutine.
-func (w *witness) changed(c redislink.Change) {
+func (w *linkObserver) changed(c redislink.Change) {
 	w.mu.Lock()
 	first, before := w.since.IsZero(), w.state
 	moved := c.State != before
@@ -66,14 +66,14 @@ func (w *witness) changed(c redislink.Change) {
 	case c.State == redislink.StateClosed:
 		w.metrics.outage(c.At.Sub(began))
 		log.Info("redis available again", zap.Duration("duration", c.At.Sub(began)),
-			zap.Bool("same_run", c.Arrival.SameRun), zap.Bool("kept", c.Arrival.Kept))
+			zap.Bool("same_run", c.Arrival.SameRun), zap.Bool("kept", c.Arrival.DataIntact))
 	default:
 		log.Debug("redis link changed", zap.Stringer("state", c.State), zap.Error(c.Reason))
 	}
 }
 
 // warned tells what concerns the server once, though several links see it.
-func (w *witness) warned(warning redislink.Warning) {
+func (w *linkObserver) warned(warning redislink.Warning) {
 	if warning.Kind == redislink.CallErred {
 		w.outlets.logger().Warn("redis answered a call with an error, and others may fail like it; gatehouse_redis_calls_total counts them as error",
 			zap.String("user", w.user), zap.String("address", w.address), zap.Error(warning.Err))
@@ -95,10 +95,10 @@ func (w *witness) warned(warning redislink.Warning) {
 	}
 }
 
-func (w *witness) called(r redislink.Result, took time.Duration) { w.metrics.called(r, took) }
+func (w *linkObserver) called(r redislink.Result, took time.Duration) { w.metrics.called(r, took) }
 
 // health is a line for people, and whether the link is closed.
-func (w *witness) health() (ok bool, line string) {
+func (w *linkObserver) health() (ok bool, line string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	line = w.user + ": " + w.state.String()

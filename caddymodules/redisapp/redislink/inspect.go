@@ -11,9 +11,9 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// arrive asks a connection, before calls are sent over it, what the server behind it still knows, and prepares
+// inspect asks a connection, before calls are sent over it, what the server behind it still knows, and prepares
 // it: scripts are loaded, and an operator's mistakes are looked for. Only silence and refusals are errors.
-func (w *watch) arrive(ctx context.Context) (Arrival, error) {
+func (w *watch) inspect(ctx context.Context) (Arrival, error) {
 	if err := w.loadScripts(ctx); err != nil {
 		return Arrival{}, err
 	}
@@ -21,22 +21,22 @@ func (w *watch) arrive(ctx context.Context) (Arrival, error) {
 	if err != nil {
 		return Arrival{}, err
 	}
-	stored, err := number(w.life.client.Do(ctx, w.beat.read(w.life.client.B())))
+	stored, err := number(w.conn.client.Do(ctx, w.heartbeat.read(w.conn.client.B())))
 	if err != nil {
 		return Arrival{}, err
 	}
 	arrival := Arrival{
-		RunID:   facts.runID,
-		SameRun: facts.runID != "" && facts.runID == w.runID,
-		Kept:    w.beat.arrived(stored),
+		RunID:      facts.runID,
+		SameRun:    facts.runID != "" && facts.runID == w.runID,
+		DataIntact: w.heartbeat.arrived(stored),
 	}
 	w.runID = facts.runID
 	w.warnOf(facts)
 	return arrival, nil
 }
 
-// nodes are the servers that the life is connected to.
-func (f *life) nodes() []rueidis.Client {
+// nodes are the servers that the connection reaches.
+func (f *conn) nodes() []rueidis.Client {
 	if !f.cluster {
 		return []rueidis.Client{f.client}
 	}
@@ -49,13 +49,13 @@ func (f *life) nodes() []rueidis.Client {
 
 // mayRunScripts is an error when the user lacks the right to what all scripts need. Without scripts it asks nothing.
 func (w *watch) mayRunScripts(ctx context.Context) error {
-	if w.life.loaded == 0 {
+	if w.conn.loaded == 0 {
 		return nil
 	}
-	call := Call{Script: rightsScript, Keys: []string{w.beat.key}}
-	err := w.life.client.Do(ctx, call.bySHA(w.life.client.B())).Error()
+	call := Call{Script: rightsScript, Keys: []string{w.heartbeat.key}}
+	err := w.conn.client.Do(ctx, call.bySHA(w.conn.client.B())).Error()
 	if code(err) == noScript {
-		err = w.life.client.Do(ctx, call.bySource(w.life.client.B())).Error()
+		err = w.conn.client.Do(ctx, call.bySource(w.conn.client.B())).Error()
 	}
 	if denied(err) {
 		return fmt.Errorf("%w: %w", ErrNoRight, err)
@@ -67,23 +67,23 @@ func (w *watch) mayRunScripts(ctx context.Context) error {
 // mayRunScripts will say why.
 func (w *watch) loadScripts(ctx context.Context) error {
 	w.link.mu.Lock()
-	scripts := w.link.scripts[min(w.life.loaded, len(w.link.scripts)):]
+	scripts := w.link.scripts[min(w.conn.loaded, len(w.link.scripts)):]
 	w.link.mu.Unlock()
 	if len(scripts) == 0 {
 		return nil
 	}
-	for _, node := range w.life.nodes() {
+	for _, node := range w.conn.nodes() {
 		loads := make([]rueidis.Completed, len(scripts))
 		for i, s := range scripts {
 			loads[i] = node.B().ScriptLoad().Script(s.source).Build()
 		}
 		for _, result := range node.DoMulti(ctx, loads...) {
-			if err := result.NonRedisError(); err != nil && !w.life.cluster {
+			if err := result.NonRedisError(); err != nil && !w.conn.cluster {
 				return err
 			}
 		}
 	}
-	w.life.loaded += len(scripts)
+	w.conn.loaded += len(scripts)
 	return nil
 }
 
@@ -97,14 +97,14 @@ type facts struct {
 func (w *watch) inquire(ctx context.Context) (facts, error) {
 	var all facts
 	var runs []string
-	for _, node := range w.life.nodes() {
+	for _, node := range w.conn.nodes() {
 		for _, section := range []string{"server", "memory"} {
 			text, err := node.Do(ctx, node.B().Info().Section(section).Build()).ToString()
 			switch {
 			case code(err) == "NOPERM":
 				all.denied = err
 				continue
-			case err != nil && code(err) == "" && w.life.cluster:
+			case err != nil && code(err) == "" && w.conn.cluster:
 				continue // a replica that is down; the probe decides about those that own slots
 			case err != nil:
 				return facts{}, err
@@ -116,7 +116,7 @@ func (w *watch) inquire(ctx context.Context) (facts, error) {
 			if policy := info["maxmemory_policy"]; policy != "" && policy != "noeviction" && info["maxmemory"] != "0" {
 				all.policy = policy
 			}
-			if info["redis_mode"] == "cluster" && !w.life.cluster {
+			if info["redis_mode"] == "cluster" && !w.conn.cluster {
 				return facts{}, errIsCluster
 			}
 		}

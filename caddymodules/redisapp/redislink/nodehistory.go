@@ -9,17 +9,17 @@ const tallySize = 60
 // tally remembers how many nodes there were. Their number is the largest of the last minute: breakers open at
 // different moments and heartbeats age out, and a node that believes itself among fewer than there are lets too
 // much through. Nodes that left in order are taken off at once.
-type tally struct {
-	seen []sighting // the newest last
+type nodeHistory struct {
+	seen []sample // the newest last
 }
 
-// sighting is one heartbeat's answer.
-type sighting struct {
+// sample is one heartbeat's answer.
+type sample struct {
 	live   int
 	leaves int64 // how many nodes had left in order, ever
 }
 
-func (t *tally) add(s sighting) {
+func (t *nodeHistory) add(s sample) {
 	if len(t.seen) == tallySize {
 		t.seen = slices.Delete(t.seen, 0, 1)
 	}
@@ -27,14 +27,14 @@ func (t *tally) add(s sighting) {
 }
 
 // remembered takes a sighting from before this process; those that it made itself are newer.
-func (t *tally) remembered(s sighting) {
+func (t *nodeHistory) remembered(s sample) {
 	if len(t.seen) < tallySize {
 		t.seen = slices.Insert(t.seen, 0, s)
 	}
 }
 
 // nodes is at least 1: the node that asks.
-func (t *tally) nodes() int {
+func (t *nodeHistory) nodes() int {
 	most := 1
 	for _, s := range t.seen {
 		left := t.seen[len(t.seen)-1].leaves - s.leaves

@@ -8,8 +8,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// outlet is what a configuration offers to those who outlive it.
-type outlet struct {
+// logSink is what a configuration offers to those who outlive it.
+type logSink struct {
 	logger  *zap.Logger
 	storage certmagic.Storage
 }
@@ -18,10 +18,10 @@ type outlet struct {
 // configuration is unloaded, be it the old one after a reload or the new one that could not start.
 type outlets struct {
 	mu  sync.Mutex
-	all []*outlet
+	all []*logSink
 }
 
-func (o *outlets) add(out *outlet) {
+func (o *outlets) add(out *logSink) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !slices.Contains(o.all, out) {
@@ -29,18 +29,18 @@ func (o *outlets) add(out *outlet) {
 	}
 }
 
-func (o *outlets) remove(out *outlet) {
+func (o *outlets) remove(out *logSink) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.all = slices.DeleteFunc(o.all, func(other *outlet) bool { return other == out })
+	o.all = slices.DeleteFunc(o.all, func(other *logSink) bool { return other == out })
 }
 
 // newest has a logger that says nothing when there is none.
-func (o *outlets) newest() outlet {
+func (o *outlets) newest() logSink {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.all) == 0 {
-		return outlet{logger: zap.NewNop()}
+		return logSink{logger: zap.NewNop()}
 	}
 	return *o.all[len(o.all)-1]
 }
