@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -97,6 +98,24 @@ func newSecrets(t *testing.T) secrets {
 // in puts the files' real places into a Caddyfile.
 func (s secrets) in(text string) string {
 	return strings.NewReplacer("/run/secrets/redis", s.file, "/etc/ssl/redis-ca.pem", s.tls.CA, "/srv/gatehouse", filepath.Dir(s.file)+"/storage").Replace(text)
+}
+
+// The edge's user of the example cannot delete what is not the edge's, and cannot change or stop the server.
+func TestRedisPage_userCanHurtNobody(t *testing.T) {
+	t.Parallel()
+	user := regexp.MustCompile(`(?m)^#\s+(user gatehouse .*)$`).FindStringSubmatch(textFiles(t)[redisTLS])
+	require.NotNil(t, user)
+	redis := stack.RedisForTest(t, stack.RedisOptions{ACL: []string{"user default off", strings.Replace(user[1], "PASSWORD", "hush", 1)}})
+	options, err := rueidis.ParseURL(redis.URLFor("gatehouse", "hush"))
+	require.NoError(t, err)
+	client, err := rueidis.NewClient(options)
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	for _, command := range [][]string{{"FLUSHALL"}, {"FLUSHDB"}, {"KEYS", "*"}, {"CONFIG", "GET", "*"}, {"SHUTDOWN"}, {"ACL", "LIST"}, {"GET", "theirs"}, {"SET", "theirs", "1"}} {
+		err := client.Do(t.Context(), client.B().Arbitrary(command...).Build()).Error()
+		assert.ErrorContains(t, err, "NOPERM", "%v", command)
+	}
+	assert.NoError(t, client.Do(t.Context(), client.B().Set().Key("gh:test").Value("1").Ex(time.Minute).Build()).Error())
 }
 
 // The page on setting Redis up, the example and docker compose give the edge's user the same rights, and the same
