@@ -39,8 +39,8 @@ func (h *Handler) take(c *call) error {
 	start := time.Now()
 	before, _ := caddyhttp.GetVar(ctx, waitedKey).(waited)
 	left := time.Duration(h.OpTimeout) + grace - before.spent
-	if before.failed || left <= 0 || h.redis.Mode() == degraded.Alone {
-		err := h.redis.TakeAlone(ctx, c.claims)
+	if before.failed || left <= 0 || h.redis.Mode() == degraded.Degraded {
+		err := h.redis.TakeDegraded(ctx, c.claims)
 		h.metrics.observe(time.Since(start))
 		return err
 	}
@@ -49,7 +49,7 @@ func (h *Handler) take(c *call) error {
 	cancel()
 	if err != nil && !errors.Is(err, limiter.ErrClosed) && ctx.Err() == nil {
 		// The time had run out before the store began: this machine is that busy.
-		err = h.redis.TakeAlone(ctx, c.claims)
+		err = h.redis.TakeDegraded(ctx, c.claims)
 	}
 
 	took := time.Since(start)

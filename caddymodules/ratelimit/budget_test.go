@@ -32,7 +32,7 @@ func (d *redisDouble) Take(ctx context.Context, claims []limiter.Claim) error {
 	return d.admit(claims)
 }
 
-func (d *redisDouble) TakeAlone(_ context.Context, claims []limiter.Claim) error {
+func (d *redisDouble) TakeDegraded(_ context.Context, claims []limiter.Claim) error {
 	d.alone++
 	return d.admit(claims)
 }
@@ -107,7 +107,7 @@ func TestTake_laterHandlersDoNotTryAgain(t *testing.T) {
 }
 
 func TestTake_asksNobodyWhileTheBreakerIsOpen(t *testing.T) {
-	f, redis := open(t, patientZone), &redisDouble{mode: degraded.Alone}
+	f, redis := open(t, patientZone), &redisDouble{mode: degraded.Degraded}
 	f.redis = redis
 	require.Equal(t, passed, f.status("192.0.2.1"))
 	require.Zero(t, redis.taken)

@@ -106,7 +106,7 @@ func (e *edge) statuses(n int, path string, header ...string) (all []int) {
 }
 
 // entries are the log's, of this message.
-func (e *edge) entries(message string) (found []map[string]any) {
+func (e *edge) entries(message string) (keyInfo []map[string]any) {
 	e.t.Helper()
 	content, err := os.ReadFile(e.log)
 	require.NoError(e.t, err)
@@ -114,10 +114,10 @@ func (e *edge) entries(message string) (found []map[string]any) {
 		var entry map[string]any
 		require.NoError(e.t, json.Unmarshal([]byte(line), &entry))
 		if strings.Contains(entry["msg"].(string), message) {
-			found = append(found, entry)
+			keyInfo = append(keyInfo, entry)
 		}
 	}
-	return found
+	return keyInfo
 }
 
 func TestCaddy_problemThroughHandleErrors(t *testing.T) {

@@ -16,10 +16,10 @@ func TestCounts_surviveUntilTheLastHandlerLeaves(t *testing.T) {
 	references, _ := pool.References(countsKey{defaultNamespace})
 	require.Equal(t, 1, references)
 	unloadAfter()
-	_, found := pool.References(countsKey{defaultNamespace})
-	require.False(t, found)
-	_, found = pool.References(metricsKey{})
-	require.False(t, found)
+	_, keyInfo := pool.References(countsKey{defaultNamespace})
+	require.False(t, keyInfo)
+	_, keyInfo = pool.References(metricsKey{})
+	require.False(t, keyInfo)
 }
 
 func TestCounts_largestBoundHolds(t *testing.T) {
@@ -67,8 +67,8 @@ func TestMetrics_surviveAReload(t *testing.T) {
 		"gatehouse_rate_limit_mode hand_over":            0,
 		"gatehouse_rate_limit_keys":                      1,
 	} {
-		got, found := values[name]
-		require.True(t, found, name)
+		got, keyInfo := values[name]
+		require.True(t, keyInfo, name)
 		require.InDelta(t, want, got, 0, name)
 	}
 }
@@ -78,10 +78,10 @@ func TestHandler_invalidOnesJoinNothing(t *testing.T) {
 	ctx := configuration(t)
 	_, err := ctx.LoadModuleByID("http.handlers.rate_limit", []byte(`{"rate_limits": {"z": {"window": "1m"}}}`))
 	require.ErrorContains(t, err, `zone "z": window is set without events`)
-	_, found := pool.References(countsKey{defaultNamespace})
-	require.False(t, found)
-	_, found = pool.References(metricsKey{})
-	require.False(t, found)
+	_, keyInfo := pool.References(countsKey{defaultNamespace})
+	require.False(t, keyInfo)
+	_, keyInfo = pool.References(metricsKey{})
+	require.False(t, keyInfo)
 }
 
 func TestHandler_configErrors(t *testing.T) {

@@ -122,13 +122,13 @@ func (h *Handler) gather(c *call) error {
 
 // keyOf is what the request is counted by in the zone, if it is counted at all.
 func (h *Handler) keyOf(c *call, z *zone) (k limiter.Key, counted bool, err error) {
-	var f found
+	var f keyInfo
 	k, f, c.buf = z.key.of(c.r, c.buf)
-	if f.known && !f.stranger {
+	if f.known && !f.anonymous {
 		return k, true, nil
 	}
 	z.metrics.countKey(f)
-	if f.stranger && z.toldStranger.CompareAndSwap(false, true) {
+	if f.anonymous && z.toldStranger.CompareAndSwap(false, true) {
 		h.logger.Warn("a zone counts by the user, but nobody is known yet: put rate_limit behind the authentication, in a route block",
 			zap.String("zone", z.name))
 	}

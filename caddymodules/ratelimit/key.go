@@ -101,24 +101,24 @@ func compilePart(source string) part {
 	}
 }
 
-// found is what computing a key has shown.
-type found struct {
+// keyInfo is what computing a key has shown.
+type keyInfo struct {
 	// known: some placeholder was not empty.
 	known bool
 	// stranger: a placeholder of an authenticated user was empty.
-	stranger bool
+	anonymous bool
 }
 
 // see takes note of a placeholder's value.
-func (f *found) see(name, value string) {
+func (f *keyInfo) see(name, value string) {
 	f.known = f.known || value != ""
 	if value == "" && strings.HasPrefix(name, authPrefix) && !strings.HasPrefix(name, candidatePrefix) {
-		f.stranger = true
+		f.anonymous = true
 	}
 }
 
 // value is the part for this request.
-func (p *part) value(r *http.Request, f *found) string {
+func (p *part) value(r *http.Request, f *keyInfo) string {
 	switch p.kind {
 	case clientIP:
 		ip := clientOf(r)
@@ -147,11 +147,11 @@ func (p *part) value(r *http.Request, f *found) string {
 
 // of digests the request's key, with b as working memory; the grown b is returned. A key whose
 // placeholders were all empty is digested as it came, its empty parts included.
-func (k *key) of(r *http.Request, b []byte) (limiter.Key, found, []byte) {
+func (k *key) of(r *http.Request, b []byte) (limiter.Key, keyInfo, []byte) {
 	if !k.dynamic {
-		return k.constant, found{known: true}, b
+		return k.constant, keyInfo{known: true}, b
 	}
-	var f found
+	var f keyInfo
 	b = append(b[:0], k.scope...)
 	for i := range k.parts {
 		p := &k.parts[i]
@@ -178,7 +178,7 @@ func (k *key) ofClient(r *http.Request, b []byte) (limiter.Key, []byte) {
 // text is the request's key for the log, where log_key asks for it.
 func (k *key) text(r *http.Request) string {
 	var (
-		f     found
+		f     keyInfo
 		b     []byte
 		parts = make([]string, 0, len(k.parts))
 	)

@@ -91,17 +91,17 @@ func TestKey_found(t *testing.T) {
 	r.Header.Set("A", "a")
 	for _, tt := range []struct {
 		parts []string
-		want  found
+		want  keyInfo
 	}{
-		{[]string{"constant"}, found{known: true}},
-		{[]string{"{http.request.header.A}"}, found{known: true}},
-		{[]string{"{http.request.header.B}"}, found{}},
-		{[]string{"constant", "{http.request.header.B}"}, found{}},
-		{[]string{"user-{http.request.header.B}"}, found{}},
-		{[]string{"{http.request.header.B}{http.request.header.A}"}, found{known: true}},
-		{[]string{"{http.auth.user.id}"}, found{stranger: true}},
-		{[]string{"u-{http.auth.user.id}", "{http.vars.client_ip}"}, found{known: true, stranger: true}},
-		{[]string{"{http.auth.candidate.id}"}, found{}},
+		{[]string{"constant"}, keyInfo{known: true}},
+		{[]string{"{http.request.header.A}"}, keyInfo{known: true}},
+		{[]string{"{http.request.header.B}"}, keyInfo{}},
+		{[]string{"constant", "{http.request.header.B}"}, keyInfo{}},
+		{[]string{"user-{http.request.header.B}"}, keyInfo{}},
+		{[]string{"{http.request.header.B}{http.request.header.A}"}, keyInfo{known: true}},
+		{[]string{"{http.auth.user.id}"}, keyInfo{anonymous: true}},
+		{[]string{"u-{http.auth.user.id}", "{http.vars.client_ip}"}, keyInfo{known: true, anonymous: true}},
+		{[]string{"{http.auth.candidate.id}"}, keyInfo{}},
 	} {
 		k := keyed(tt.parts...)
 		_, got, _ := k.of(r, nil)

@@ -80,7 +80,7 @@ func (c modeCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
 // Collect implements prometheus.Collector.
 func (c modeCollector) Collect(ch chan<- prometheus.Metric) {
 	current := currentMode()
-	for _, mode := range []string{modeWithoutRedis, degraded.Exact.String(), degraded.Alone.String(), degraded.HandOver.String()} {
+	for _, mode := range []string{modeWithoutRedis, degraded.Exact.String(), degraded.Degraded.String(), degraded.HandOver.String()} {
 		value := 0.0
 		if mode == current {
 			value = 1
@@ -110,14 +110,14 @@ func (m *metrics) zone(name string) *zoneMetrics {
 }
 
 // countKey counts what the key of a request has shown.
-func (z *zoneMetrics) countKey(f found) {
+func (z *zoneMetrics) countKey(f keyInfo) {
 	if z == nil {
 		return
 	}
 	if !f.known {
 		z.emptyKeys.Inc()
 	}
-	if f.stranger {
+	if f.anonymous {
 		z.unknown.Inc()
 	}
 }

@@ -20,8 +20,8 @@ const linkUser = "limits"
 // decider decides by Redis, and without it when that fails.
 type decider interface {
 	limiter.Store
-	// TakeAlone decides without Redis, at once.
-	TakeAlone(ctx context.Context, claims []limiter.Claim) error
+	// TakeDegraded decides without Redis, at once.
+	TakeDegraded(ctx context.Context, claims []limiter.Claim) error
 	// Mode is how Take decides now.
 	Mode() degraded.Mode
 }
@@ -114,7 +114,7 @@ func (s *shared) alone(reason error) {
 	s.told.because(reason)
 	s.LinkDown()
 	if reason != nil {
-		s.told.moved(degraded.Alone)
+		s.told.moved(degraded.Degraded)
 	}
 }
 

@@ -104,7 +104,7 @@ func (t *transitions) run() {
 func (t *transitions) tell(h *Handler, m degraded.Mode, alone bool, reason error) bool {
 	nodes, _ := t.census.Share()
 	switch m {
-	case degraded.Alone:
+	case degraded.Degraded:
 		h.logger.Warn("redis is unavailable, limiting without it", zap.Int("nodes", nodes), zap.Error(reason))
 	case degraded.HandOver:
 		h.logger.Info("redis is back, handing over what was admitted without it", zap.Int("nodes", nodes))
@@ -112,7 +112,7 @@ func (t *transitions) tell(h *Handler, m degraded.Mode, alone bool, reason error
 	case degraded.Exact:
 		h.logger.Info("limits are exact over all nodes", zap.Int("nodes", nodes))
 	}
-	now := m == degraded.Alone
+	now := m == degraded.Degraded
 	if now != alone {
 		h.events.Emit(h.ctx, eventDegraded, map[string]any{"degraded": now, "nodes": nodes})
 	}

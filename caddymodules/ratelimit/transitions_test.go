@@ -51,13 +51,13 @@ func TestTransitions_tellEachOnce(t *testing.T) {
 		events []map[string]any
 	}{
 		{"redis is there from the start", []degraded.Mode{degraded.Exact}, []string{exact}, nil},
-		{"an outage", []degraded.Mode{degraded.Exact, degraded.Alone, degraded.HandOver, degraded.Exact},
+		{"an outage", []degraded.Mode{degraded.Exact, degraded.Degraded, degraded.HandOver, degraded.Exact},
 			[]string{exact, alone, back, exact}, []map[string]any{begin, end}},
-		{"told twice", []degraded.Mode{degraded.Exact, degraded.Alone, degraded.Alone, degraded.Exact},
+		{"told twice", []degraded.Mode{degraded.Exact, degraded.Degraded, degraded.Degraded, degraded.Exact},
 			[]string{exact, alone, exact}, []map[string]any{begin, end}},
-		{"away from the start", []degraded.Mode{degraded.Alone, degraded.Alone, degraded.Exact},
+		{"away from the start", []degraded.Mode{degraded.Degraded, degraded.Degraded, degraded.Exact},
 			[]string{alone, exact}, []map[string]any{begin, end}},
-		{"away again during the hand-over", []degraded.Mode{degraded.Alone, degraded.HandOver, degraded.Alone, degraded.HandOver, degraded.Exact},
+		{"away again during the hand-over", []degraded.Mode{degraded.Degraded, degraded.HandOver, degraded.Degraded, degraded.HandOver, degraded.Exact},
 			[]string{alone, back, alone, back, exact}, []map[string]any{begin, end}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

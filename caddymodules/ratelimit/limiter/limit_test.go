@@ -144,14 +144,14 @@ func checkDecisions(t *testing.T, p *Policy, cost int64) {
 		case GCRA:
 			b, d = b.Take(p, now, c)
 		case Log:
-			if _, d = TakeLog(times, p, now, c, Foreign{Count: p.Rate / 3, At: now - 1}); d.Allowed {
+			if _, d = TakeLog(times, p, now, c, RemoteUsage{Count: p.Rate / 3, At: now - 1}); d.Allowed {
 				for range c {
 					times = append(times, now)
 				}
 			}
 		case Slices:
 			s.Advance(p, now)
-			if d = s.Take(p, now, c, Foreign{Count: p.Rate / 3, At: now - 1}); d.Allowed {
+			if d = s.Take(p, now, c, RemoteUsage{Count: p.Rate / 3, At: now - 1}); d.Allowed {
 				s.Add(now, c)
 			}
 		}

@@ -7,7 +7,7 @@ import "sort"
 // call was allowed too, the caller appends now cost times, or the newest time if now is before it.
 //
 // An admission at t counts in [t, t+window): two that are exactly a window apart never share one.
-func TakeLog(times []int64, p *Policy, now, cost int64, f Foreign) (expired int, d Decision) {
+func TakeLog(times []int64, p *Policy, now, cost int64, f RemoteUsage) (expired int, d Decision) {
 	expired = ExpiredLog(times, now-p.window)
 	live := times[expired:]
 	own := int64(len(live))

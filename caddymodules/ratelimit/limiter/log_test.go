@@ -11,21 +11,21 @@ import (
 func TestTakeLog_countsHalfOpenWindow(t *testing.T) {
 	p := policy(t, Log, 1, time.Second, 0)
 	times := []int64{start}
-	expired, d := TakeLog(times, p, start+999_999, 1, Foreign{})
+	expired, d := TakeLog(times, p, start+999_999, 1, RemoteUsage{})
 	require.False(t, d.Allowed)
 	require.Equal(t, time.Microsecond, d.RetryAfter)
 	require.Zero(t, expired)
-	expired, d = TakeLog(times, p, start+1_000_000, 1, Foreign{})
+	expired, d = TakeLog(times, p, start+1_000_000, 1, RemoteUsage{})
 	require.True(t, d.Allowed, "two that are a window apart never share one")
 	require.Equal(t, 1, expired)
 }
 
 func TestTakeLog_timeMovesBack(t *testing.T) {
 	p := policy(t, Log, 2, time.Second, 0)
-	_, d := TakeLog([]int64{start, start}, p, start-300_000, 1, Foreign{})
+	_, d := TakeLog([]int64{start, start}, p, start-300_000, 1, RemoteUsage{})
 	require.False(t, d.Allowed)
 	require.Equal(t, 1300*time.Millisecond, d.RetryAfter)
-	_, d = TakeLog([]int64{start}, p, start-300_000, 1, Foreign{})
+	_, d = TakeLog([]int64{start}, p, start-300_000, 1, RemoteUsage{})
 	require.True(t, d.Allowed)
 	require.Equal(t, 1300*time.Millisecond, d.ResetAfter, "it counts from the newest time on")
 }

@@ -89,8 +89,8 @@ func (p *Policy) SliceWidth() int64 { return p.width }
 // nothing, ceil(B·T/R) for GCRA, the window for the others. It is exact to the microsecond, up.
 func (p *Policy) Window() time.Duration { return micros(p.window) }
 
-// Whole is the policy that this one is a share of, or itself.
-func (p *Policy) Whole() *Policy {
+// Parent is the policy that this one is a share of, or itself.
+func (p *Policy) Parent() *Policy {
 	if p.whole != nil {
 		return p.whole
 	}

@@ -24,7 +24,7 @@ func TestNewPolicy_names(t *testing.T) {
 		require.Equal(t, want.name, p.Name)
 		require.Equal(t, want.id, p.ID())
 		require.Equal(t, "zone", p.Zone)
-		require.Same(t, p, p.Whole())
+		require.Same(t, p, p.Parent())
 	}
 	for _, ordinal := range []int{0, -1, 256} {
 		_, err := NewPolicy("zone", ordinal, limit)
@@ -72,7 +72,7 @@ func TestShareOf_addsUp(t *testing.T) {
 				for rank := range nodes {
 					share := whole.ShareOf(nodes, rank)
 					capacity += share.Capacity()
-					require.Same(t, whole, share.Whole())
+					require.Same(t, whole, share.Parent())
 					require.Equal(t, whole.ID(), share.ID())
 					if whole.Algorithm == GCRA {
 						token, repay := share.Scale()

@@ -54,7 +54,7 @@ func (s *Slices60) Add(t, n int64) {
 
 // Take decides cost at the moment now, to which the ring must have been advanced. If every other
 // claim of the call was allowed too, the caller adds cost.
-func (s *Slices60) Take(p *Policy, now, cost int64, f Foreign) Decision {
+func (s *Slices60) Take(p *Policy, now, cost int64, f RemoteUsage) Decision {
 	oldest := s.oldest(p, max(now, s.Newest*s.Width))
 	var own, last int64
 	at := oldest % ring // not divided for each slice: this is most of the decision's time

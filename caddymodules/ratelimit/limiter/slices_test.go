@@ -53,7 +53,7 @@ func TestSlices60_rescaleKeepsWhatCounts(t *testing.T) {
 			}
 		}
 		s.Advance(changed, now)
-		d := s.Take(changed, now, 0, Foreign{})
+		d := s.Take(changed, now, 0, RemoteUsage{})
 		if used := d.Quota - d.Remaining; used < want || used > 20 {
 			t.Fatalf("from %s to %s: %d used, want %d to 20", old.Period, changed.Period, used, want)
 		}
@@ -66,7 +66,7 @@ func TestSlices60_rescaleWhileTimeMovesBack(t *testing.T) {
 	s.Advance(hour, start)
 	s.Add(start, 5)
 	s.Advance(minute, start-10*3_600_000_000)
-	d := s.Take(minute, start+59_000_000, 1, Foreign{})
+	d := s.Take(minute, start+59_000_000, 1, RemoteUsage{})
 	require.False(t, d.Allowed, "what was admitted ahead of the clock counts from then on")
 }
 
@@ -78,7 +78,7 @@ func TestSlices60_TakeWhileTimeMovesBack(t *testing.T) {
 	s.Add(start, 2)
 	s.Advance(p, start+100)
 	s.Add(start+100, 1)
-	d := s.Take(p, start+50, 1, Foreign{})
+	d := s.Take(p, start+50, 1, RemoteUsage{})
 	require.Equal(t, int64(3), d.Remaining)
 	require.Equal(t, 113*time.Microsecond, d.ResetAfter, "waits are told by the clock")
 }
@@ -158,7 +158,7 @@ func BenchmarkWindows_Take(b *testing.B) {
 		}
 		b.ReportAllocs()
 		for b.Loop() {
-			TakeLog(times, p, start+1_200_000, 1, Foreign{})
+			TakeLog(times, p, start+1_200_000, 1, RemoteUsage{})
 		}
 	})
 	b.Run("slices", func(b *testing.B) {
@@ -168,7 +168,7 @@ func BenchmarkWindows_Take(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			s.Advance(p, now)
-			if s.Take(p, now, 1, Foreign{}).Allowed {
+			if s.Take(p, now, 1, RemoteUsage{}).Allowed {
 				s.Add(now, 1)
 			}
 			now += 700
@@ -181,7 +181,7 @@ func TestTake_allocatesNothing(t *testing.T) {
 	times := []int64{start, start + 1, start + 2}
 	var b Bucket
 	var s Slices60
-	f := Foreign{Count: 9, At: start}
+	f := RemoteUsage{Count: 9, At: start}
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		b, _ = b.Take(bucket, start, 1)
 		TakeLog(times, log, start+5, 1, f)

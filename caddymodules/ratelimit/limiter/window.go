@@ -5,16 +5,16 @@ import (
 	"sort"
 )
 
-// Foreign is what other nodes had admitted in a window when the shared store was last heard of. A
+// RemoteUsage is what other nodes had admitted in a window when the shared store was last heard of. A
 // node that limits alone counts its part of it, fading to nothing over one window. The zero Foreign
 // counts nothing.
-type Foreign struct {
+type RemoteUsage struct {
 	// Count was the number of events at the moment At, in microseconds of this node's clock.
 	Count, At int64
 }
 
 // at is what is left of it at the moment now, rounded up.
-func (f Foreign) at(now, window int64) int64 {
+func (f RemoteUsage) at(now, window int64) int64 {
 	elapsed := now - f.At
 	if f.Count == 0 || elapsed >= window {
 		return 0
@@ -27,10 +27,10 @@ func (f Foreign) at(now, window int64) int64 {
 }
 
 // Left is what is left of it at the moment now, in the policy's window.
-func (f Foreign) Left(now int64, p *Policy) int64 { return f.at(now, p.window) }
+func (f RemoteUsage) Left(now int64, p *Policy) int64 { return f.at(now, p.window) }
 
 // until is the first moment at which no more than room is left of it.
-func (f Foreign) until(room, window int64) int64 {
+func (f RemoteUsage) until(room, window int64) int64 {
 	if f.Count <= room {
 		return f.At
 	}
@@ -39,7 +39,7 @@ func (f Foreign) until(room, window int64) int64 {
 
 // windowDecision decides a windowed limit: used events count now, and expiry(n) is the moment by
 // which at least n of this node's own events will have expired.
-func windowDecision(p *Policy, now, cost, own int64, f Foreign, expiry func(n int64) int64) Decision {
+func windowDecision(p *Policy, now, cost, own int64, f RemoteUsage, expiry func(n int64) int64) Decision {
 	capacity, window := p.Rate, p.window
 	d := Decision{Decided: true, At: now, Quota: capacity, Window: p.Window()}
 	used := own + f.at(now, window)
@@ -57,7 +57,7 @@ func windowDecision(p *Policy, now, cost, own int64, f Foreign, expiry func(n in
 }
 
 // windowWait is the time until own and foreign events together leave room for cost.
-func windowWait(p *Policy, now, cost, own int64, f Foreign, expiry func(n int64) int64) int64 {
+func windowWait(p *Policy, now, cost, own int64, f RemoteUsage, expiry func(n int64) int64) int64 {
 	if f.at(now, p.window) == 0 {
 		return expiry(own+cost-p.Rate) - now
 	}

@@ -20,7 +20,7 @@ type window struct {
 }
 
 // look decides without charging.
-func (w *window) look(now, cost int64, f Foreign) Decision {
+func (w *window) look(now, cost int64, f RemoteUsage) Decision {
 	if w.p.Algorithm == Log {
 		_, d := TakeLog(w.times, w.p, now, cost, f)
 		return d
@@ -30,7 +30,7 @@ func (w *window) look(now, cost int64, f Foreign) Decision {
 	return s.Take(w.p, now, cost, f)
 }
 
-func (w *window) take(now, cost int64, f Foreign) Decision {
+func (w *window) take(now, cost int64, f RemoteUsage) Decision {
 	d := w.look(now, cost, f)
 	switch {
 	case !d.Allowed:
@@ -88,7 +88,7 @@ func TestWindows_countByDefinition(t *testing.T) {
 				now += random.Int64N(steps[random.IntN(len(steps))] + 1)
 				cost := random.Int64N(min(p.Rate, 5) + 1)
 				used := w.reference(passed, now)
-				d := w.take(now, cost, Foreign{})
+				d := w.take(now, cost, RemoteUsage{})
 				if want := cost == 0 || used+cost <= p.Rate; d.Allowed != want {
 					t.Fatalf("cost %d with %d of %d used: allowed %t", cost, used, p.Rate, d.Allowed)
 				}
@@ -126,9 +126,9 @@ func TestWindows_waitIsMinimal(t *testing.T) {
 			refused, both := 0, 0
 			for refused < 2000 {
 				now += random.Int64N(p.window/p.Rate + 2)
-				var f Foreign
+				var f RemoteUsage
 				if random.IntN(3) > 0 {
-					f = Foreign{Count: random.Int64N(2*p.Rate + 1), At: now - random.Int64N(p.window+1)}
+					f = RemoteUsage{Count: random.Int64N(2*p.Rate + 1), At: now - random.Int64N(p.window+1)}
 				}
 				cost := 1 + random.Int64N(p.Rate)
 				d := w.look(now, cost, f)
@@ -165,9 +165,9 @@ func TestWindows_resetIsExact(t *testing.T) {
 			now := start
 			for n := range 500 {
 				now += random.Int64N(p.window/p.Rate + 2)
-				var f Foreign
+				var f RemoteUsage
 				if n%2 == 0 {
-					f = Foreign{Count: random.Int64N(p.Rate + 1), At: now - random.Int64N(p.window)}
+					f = RemoteUsage{Count: random.Int64N(p.Rate + 1), At: now - random.Int64N(p.window)}
 				}
 				d := w.take(now, random.Int64N(p.Rate+1), f)
 				reset := d.ResetAfter.Microseconds()
@@ -187,7 +187,7 @@ func TestWindows_resetIsExact(t *testing.T) {
 func TestForeign_fades(t *testing.T) {
 	const w = 999_983
 	for _, count := range []int64{0, 1, 2, 7, 1000, LargestRate} {
-		f := Foreign{Count: count, At: start}
+		f := RemoteUsage{Count: count, At: start}
 		require.Equal(t, count, f.at(start, w))
 		require.Equal(t, count, f.at(start-5, w), "a moment before it counts in full")
 		require.Zero(t, f.at(start+w, w))
@@ -206,7 +206,7 @@ func TestForeign_fades(t *testing.T) {
 		require.Equal(t, start, f.until(count, w))
 	}
 	p := policy(t, Slices, 100, LargestPeriod, 0)
-	require.Equal(t, int64(LargestRate/2), Foreign{Count: LargestRate, At: start}.Left(start+p.window/2, p), "no overflow")
+	require.Equal(t, int64(LargestRate/2), RemoteUsage{Count: LargestRate, At: start}.Left(start+p.window/2, p), "no overflow")
 }
 
 // A refusal in an outage finds its wait by bisection, not event by event.
@@ -215,11 +215,11 @@ func TestWindows_waitOfManyEvents(t *testing.T) {
 	w := &window{p: p}
 	now := start
 	for range 60 {
-		require.True(t, w.take(now, 10_000_000, Foreign{}).Allowed)
+		require.True(t, w.take(now, 10_000_000, RemoteUsage{}).Allowed)
 		now += p.width
 	}
 	steps := 0
-	f := Foreign{Count: 850_000_000, At: now}
+	f := RemoteUsage{Count: 850_000_000, At: now}
 	d := windowDecision(p, now, 800_000_000, 600_000_000, f, func(n int64) int64 {
 		steps++
 		return start + (n-1)/10_000_000*p.width + p.width + p.window

@@ -27,7 +27,7 @@ func (s *Store) LinkDown() {
 		s.cancel = nil
 		s.lost.Store(0)
 	}
-	s.setMode(Alone)
+	s.setMode(Degraded)
 }
 
 // LinkUp tells the store that the shared one can be asked, and whether it still has its data. The
@@ -35,12 +35,12 @@ func (s *Store) LinkDown() {
 func (s *Store) LinkUp(kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.Mode() != Alone {
+	if s.closed || s.Mode() != Degraded {
 		return
 	}
 	first := !s.served
 	s.served = true
-	if first && s.local.Unmerged() == 0 {
+	if first && s.local.Unsynced() == 0 {
 		s.setMode(Exact)
 		return
 	}

@@ -38,8 +38,8 @@ type Mode uint8
 const (
 	// Exact asks the shared store alone.
 	Exact Mode = iota
-	// Alone decides at this node's share.
-	Alone
+	// Degraded decides at this node's share.
+	Degraded
 	// HandOver asks both: the shared store does not know yet what all nodes admitted alone.
 	HandOver
 )
@@ -92,7 +92,7 @@ func New(primary Primary, local *localstore.Store, census Census, opts Options) 
 		opts.MergeTimeout = time.Second
 	}
 	s := &Store{primary: primary, local: local, census: census, opts: opts}
-	s.mode.Store(uint32(Alone))
+	s.mode.Store(uint32(Degraded))
 	return s
 }
 
@@ -105,8 +105,8 @@ func (s *Store) Take(ctx context.Context, claims []limiter.Claim) error {
 	return s.take(ctx, claims, s.takeShared)
 }
 
-// TakeAlone decides at this node's share at once: for a request that has already met a failure.
-func (s *Store) TakeAlone(ctx context.Context, claims []limiter.Claim) error {
+// TakeDegraded decides at this node's share at once: for a request that has already met a failure.
+func (s *Store) TakeDegraded(ctx context.Context, claims []limiter.Claim) error {
 	return s.take(ctx, claims, s.takeFailed)
 }
 
@@ -123,32 +123,32 @@ func (s *Store) take(ctx context.Context, claims []limiter.Claim, shared func(co
 }
 
 func (s *Store) takeFailed(_ context.Context, claims []limiter.Claim) error {
-	return s.takeAlone(claims, true)
+	return s.takeDegraded(claims, true)
 }
 
 func (s *Store) takeShared(ctx context.Context, claims []limiter.Claim) error {
 	switch s.Mode() {
-	case Alone:
-		return s.takeAlone(claims, true)
+	case Degraded:
+		return s.takeDegraded(claims, true)
 	case HandOver:
 		return s.takeBoth(ctx, claims)
 	case Exact:
 	}
 	var merges []limiter.Merge
-	if s.local.Unmerged() > 0 {
+	if s.local.Unsynced() > 0 {
 		merges = s.local.Drain(nil, claims, s.clock())
 	}
 	if err := s.takeMerging(ctx, merges, claims); err != nil {
-		return s.takeAlone(claims, owed(err))
+		return s.takeDegraded(claims, unsynced(err))
 	}
 	nodes, _ := s.census.Share()
 	s.local.Observe(claims, nodes, false)
 	return nil
 }
 
-// owed says whether the shared store must be told later of what is now admitted alone. A call that
+// unsynced says whether the shared store must be told later of what is now admitted alone. A call that
 // was only given up is executed when the store wakes: it counts there already.
-func owed(err error) bool {
+func unsynced(err error) bool {
 	return !errors.Is(err, limiter.ErrUnanswered) || errors.Is(err, limiter.ErrConnectionLost)
 }
 
@@ -177,8 +177,8 @@ func (s *Store) takeBoth(ctx context.Context, claims []limiter.Claim) error {
 		return limiter.ErrClosed
 	case err != nil:
 		// Charged here already; now it is also owed, unless the shared store will count it.
-		if owed(err) {
-			s.local.Owe(sub.claims)
+		if unsynced(err) {
+			s.local.AddUnsynced(sub.claims)
 		}
 		sub.answer(claims)
 	case !limiter.Allowed(claims):
@@ -190,16 +190,16 @@ func (s *Store) takeBoth(ctx context.Context, claims []limiter.Claim) error {
 	return nil
 }
 
-// takeAlone decides at this node's share. It remembers what it admits if that is owed to the shared
+// takeDegraded decides at this node's share. It remembers what it admits if that is owed to the shared
 // store.
-func (s *Store) takeAlone(claims []limiter.Claim, owed bool) error {
+func (s *Store) takeDegraded(claims []limiter.Claim, unsynced bool) error {
 	sub := borrow()
 	defer giveBack(sub)
 	if closed := s.share(sub, claims); closed {
 		return limiter.ErrClosed
 	}
-	if owed {
-		s.local.TakeAlone(sub.claims)
+	if unsynced {
+		s.local.TakeDegraded(sub.claims)
 	} else if err := s.local.Take(context.Background(), sub.claims); err != nil {
 		return err
 	}

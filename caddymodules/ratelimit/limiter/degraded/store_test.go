@@ -72,7 +72,7 @@ func TestStore_decidesAtOnceWhenACallFails(t *testing.T) {
 		name string
 		err  error
 		// owed: the shared store has to be told later.
-		owed bool
+		unsynced bool
 	}{
 		{"unavailable", limiter.ErrUnavailable, true},
 		{"given up", limiter.ErrUnanswered, false},
@@ -94,7 +94,7 @@ func TestStore_decidesAtOnceWhenACallFails(t *testing.T) {
 			d := c.take(n, p, "k")
 			require.True(t, d.Allowed)
 			require.False(t, d.Degraded)
-			if test.owed {
+			if test.unsynced {
 				require.EqualValues(t, 10-5-1, d.Remaining)
 			} else {
 				require.EqualValues(t, 10-1, d.Remaining, "it will be executed when the store wakes")
@@ -189,7 +189,7 @@ func TestStore_localAndSharedClaimsTogether(t *testing.T) {
 		require.True(t, allowed)
 		require.True(t, s.Degraded)
 	}
-	o, s, allowed = take(n.TakeAlone)
+	o, s, allowed = take(n.TakeDegraded)
 	require.False(t, allowed, "the share of the shared limit is 4")
 	require.True(t, o.Allowed)
 	require.EqualValues(t, 2, o.Remaining, "it was given back")
@@ -220,7 +220,7 @@ func TestStore_tellsEachChangeOfMode(t *testing.T) {
 			defer mu.Unlock()
 			modes = append(modes, m)
 		}})
-	require.Equal(t, degraded.Alone, s.Mode())
+	require.Equal(t, degraded.Degraded, s.Mode())
 	s.LinkDown()
 	s.LinkUp(true)
 	s.LinkUp(true)
@@ -232,7 +232,7 @@ func TestStore_tellsEachChangeOfMode(t *testing.T) {
 	s.LinkDown()
 	mu.Lock()
 	defer mu.Unlock()
-	require.Equal(t, []degraded.Mode{degraded.Exact, degraded.Alone, degraded.HandOver, degraded.Exact}, modes)
+	require.Equal(t, []degraded.Mode{degraded.Exact, degraded.Degraded, degraded.HandOver, degraded.Exact}, modes)
 }
 
 // Whatever happens in between, the total over all nodes is exact once all is handed over: for -race.
@@ -276,10 +276,16 @@ func TestStore_parallelThroughOutages(t *testing.T) {
 	for _, n := range counts {
 		total += n
 	}
-	// A node that is cut off goes on from what it last heard. How old that is, in requests of the
-	// others, the scheduler decides: the bound is that of uneven traffic.
-	require.LessOrEqual(t, total, limit*125/100)
-	require.GreaterOrEqual(t, total, limit*9/10)
+	// How many requests the scheduler let through in between is its own affair. Whatever is left is there to be taken.
+	for _, n := range c.nodes {
+		for c.take(n, p, "k").Allowed {
+			total++
+		}
+	}
+	// A node that is cut off goes on from what it last heard. How old that is, in requests of the others, the scheduler
+	// decides: the bound is the one that holds whatever happens, one share more for each other node.
+	require.LessOrEqual(t, total, limit+limit*2/3)
+	require.GreaterOrEqual(t, total, limit, "nothing is counted twice")
 }
 
 func BenchmarkTake_alone(b *testing.B) {

@@ -89,7 +89,7 @@ func (s state) take(p *limiter.Policy, now, cost int64) (state, limiter.Decision
 		s.bucket, d = s.bucket.Take(p, now, cost)
 	case limiter.Log:
 		var expired int
-		expired, d = limiter.TakeLog(s.times, p, now, cost, limiter.Foreign{})
+		expired, d = limiter.TakeLog(s.times, p, now, cost, limiter.RemoteUsage{})
 		s.times = slices.Clone(s.times[expired:])
 		at := now
 		if n := len(s.times); n > 0 {
@@ -100,7 +100,7 @@ func (s state) take(p *limiter.Policy, now, cost int64) (state, limiter.Decision
 		}
 	case limiter.Slices:
 		s.slices.Advance(p, now)
-		d = s.slices.Take(p, now, cost, limiter.Foreign{})
+		d = s.slices.Take(p, now, cost, limiter.RemoteUsage{})
 		if d.Allowed {
 			s.slices.Add(max(now, s.slices.Newest*s.slices.Width), cost)
 		}

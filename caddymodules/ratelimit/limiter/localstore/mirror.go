@@ -21,26 +21,26 @@ func (s *Store) Observe(claims []limiter.Claim, nodes int, handover bool) {
 			continue
 		}
 		x := s.pending(c, now)
-		if x.cell == nil {
+		if x.entry == nil {
 			if c.Decision.ResetAfter == 0 {
 				continue
 			}
-			x.cell = x.shard.place(x.id, c.Policy, now)
+			x.entry = x.shard.place(x.id, c.Policy, now)
 		}
-		x.cell.policy = c.Policy.Whole()
+		x.entry.policy = c.Policy.Parent()
 		// A cell that keys share holds the most of any of them.
-		keep := handover || x.cell.overflow
-		if x.cell.window == nil {
-			x.cell.observeBucket(c, now, keep)
+		keep := handover || x.entry.overflow
+		if x.entry.window == nil {
+			x.entry.observeBucket(c, now, keep)
 			continue
 		}
-		x.cell.observeWindow(c, now, int64(nodes), charged && !handover, keep)
-		x.shard.account(x.cell)
+		x.entry.observeWindow(c, now, int64(nodes), charged && !handover, keep)
+		x.shard.account(x.entry)
 	}
 }
 
-func (c *cell) observeBucket(claim *limiter.Claim, now int64, keep bool) {
-	if c.alone {
+func (c *entry) observeBucket(claim *limiter.Claim, now int64, keep bool) {
+	if c.degraded {
 		// Admitted alone since the question was asked: that is still owed.
 		return
 	}
@@ -52,7 +52,7 @@ func (c *cell) observeBucket(claim *limiter.Claim, now int64, keep bool) {
 }
 
 // observeWindow counts the claim as this node's own when it was charged by the shared store alone.
-func (c *cell) observeWindow(claim *limiter.Claim, now, nodes int64, charged, keep bool) {
+func (c *entry) observeWindow(claim *limiter.Claim, now, nodes int64, charged, keep bool) {
 	w, p := c.window, claim.Policy
 	var own int64
 	if p.Algorithm == limiter.Log {
@@ -70,16 +70,16 @@ func (c *cell) observeWindow(claim *limiter.Claim, now, nodes int64, charged, ke
 		own = w.slices.Total()
 	}
 	used := claim.Decision.Quota - claim.Decision.Remaining
-	foreign := limiter.Foreign{Count: max(0, (used+nodes-1)/nodes-own), At: now}
+	foreign := limiter.RemoteUsage{Count: max(0, (used+nodes-1)/nodes-own), At: now}
 	if keep {
 		foreign.Count = max(foreign.Count, w.foreign.Left(now, p))
 	}
 	w.foreign = foreign
 }
 
-// Unmerged is the number of keys on which this node has admitted something alone that the shared
+// Unsynced is the number of keys on which this node has admitted something alone that the shared
 // store has not been told of.
-func (s *Store) Unmerged() int64 { return s.unmerged.Load() }
+func (s *Store) Unsynced() int64 { return s.unsynced.Load() }
 
 // Clock maps this store's moments to the shared store's.
 type Clock struct {
@@ -100,8 +100,8 @@ func (s *Store) Drain(merges []limiter.Merge, claims []limiter.Claim, clock Cloc
 	locked := s.lock(claims)
 	defer s.unlock(locked)
 	for i := range claims {
-		if x := s.pending(&claims[i], now); x.cell != nil {
-			merges = s.drain(merges, x.cell, now, clock)
+		if x := s.pending(&claims[i], now); x.entry != nil {
+			merges = s.drain(merges, x.entry, now, clock)
 		}
 	}
 	return merges
@@ -129,9 +129,9 @@ func (s *Store) DrainSome(merges []limiter.Merge, most int, clock Clock) (_ []li
 }
 
 // drain appends what the cell owes. Its shard must be locked. What is this node's own is nobody else's.
-func (s *Store) drain(merges []limiter.Merge, c *cell, now int64, clock Clock) []limiter.Merge {
+func (s *Store) drain(merges []limiter.Merge, c *entry, now int64, clock Clock) []limiter.Merge {
 	lost := clock.Lost != 0 && c.outage != clock.Lost
-	if !c.alone && !lost || c.overflow || c.policy.Local {
+	if !c.degraded && !lost || c.overflow || c.policy.Local {
 		return merges
 	}
 	m := limiter.Merge{Key: c.id.key, Policy: c.policy}
@@ -140,9 +140,9 @@ func (s *Store) drain(merges []limiter.Merge, c *cell, now int64, clock Clock) [
 	} else {
 		c.drainWindow(&m, now, clock.Offset, lost)
 	}
-	if c.alone {
-		c.alone = false
-		s.unmerged.Add(-1)
+	if c.degraded {
+		c.degraded = false
+		s.unsynced.Add(-1)
 	}
 	c.outage = clock.Lost
 	if m.Floor == 0 && m.Debt == 0 && len(m.Times) == 0 && len(m.Slices) == 0 {
@@ -151,11 +151,11 @@ func (s *Store) drain(merges []limiter.Merge, c *cell, now int64, clock Clock) [
 	return append(merges, m)
 }
 
-func (c *cell) drainBucket(m *limiter.Merge, now int64, lost bool) {
+func (c *entry) drainBucket(m *limiter.Merge, now int64, lost bool) {
 	if lost {
 		m.Floor = limiter.BucketFullIn(m.Policy, now, c.base-now).Debt
 	}
-	if !c.alone || c.mirrored {
+	if !c.degraded || c.mirrored {
 		return
 	}
 	full := fullAt(c.bucket, now)
@@ -165,18 +165,18 @@ func (c *cell) drainBucket(m *limiter.Merge, now int64, lost bool) {
 	c.base = max(c.base, full)
 }
 
-func (c *cell) drainWindow(m *limiter.Merge, now, offset int64, lost bool) {
+func (c *entry) drainWindow(m *limiter.Merge, now, offset int64, lost bool) {
 	w, p := c.window, c.policy
 	since := now - p.Window().Microseconds()
 	if p.Algorithm == limiter.Log {
-		times := w.alone
+		times := w.degraded
 		if lost {
 			times = w.times
 		}
 		for _, t := range times[limiter.ExpiredLog(times, since):] {
 			m.Times = append(m.Times, t+offset)
 		}
-		w.alone = nil
+		w.degraded = nil
 		return
 	}
 	counts := w.aloneSlices

@@ -39,11 +39,11 @@ func (n *node) ask() limiter.Decision {
 	return claims[0].Decision
 }
 
-// alone takes at the node's share until it refuses, and counts.
-func (n *node) alone() (admitted int) {
+// degraded takes at the node's share until it refuses, and counts.
+func (n *node) degraded() (admitted int) {
 	claims := []limiter.Claim{{Key: keyOf(1), Policy: n.whole.ShareOf(n.nodes, 0), Cost: 1}}
 	for {
-		if n.local.TakeAlone(claims); !limiter.Allowed(claims) {
+		if n.local.TakeDegraded(claims); !limiter.Allowed(claims) {
 			return admitted
 		}
 		admitted++
@@ -53,7 +53,7 @@ func (n *node) alone() (admitted int) {
 func (n *node) drain(lost uint32) []limiter.Merge {
 	merges, done := n.local.DrainSome(nil, 100, localstore.Clock{Offset: 7, Lost: lost})
 	require.True(n.t, done)
-	require.Zero(n.t, n.local.Unmerged())
+	require.Zero(n.t, n.local.Unsynced())
 	return merges
 }
 
@@ -73,7 +73,7 @@ func TestObserve_shareStartsWhereTheWholeStood(t *testing.T) {
 			for range 40 {
 				require.True(t, n.ask().Allowed)
 			}
-			require.Equal(t, test.want, n.alone())
+			require.Equal(t, test.want, n.degraded())
 		})
 	}
 }
@@ -85,9 +85,9 @@ func TestObserve_othersAdmissionsFade(t *testing.T) {
 			others := []limiter.Claim{{Key: keyOf(1), Policy: n.whole, Cost: 59}}
 			require.NoError(t, n.shared.Take(context.Background(), others))
 			n.ask() // 60 used, one of them here: 29 are this node's part of the others'
-			require.Equal(t, 50-30, n.alone())
+			require.Equal(t, 50-30, n.degraded())
 			n.clock.Advance(30 * time.Minute)
-			require.InDelta(t, 15, n.alone(), 1, "half of the others' part has faded")
+			require.InDelta(t, 15, n.degraded(), 1, "half of the others' part has faded")
 		})
 	}
 }
@@ -107,7 +107,7 @@ func TestDrain_tellsWhatWasAdmittedAlone(t *testing.T) {
 			for range 20 {
 				n.ask()
 			}
-			admitted := n.alone()
+			admitted := n.degraded()
 			require.Positive(t, admitted)
 			merges := n.drain(0)
 			require.Len(t, merges, 1)
@@ -142,7 +142,7 @@ func TestDrain_tellsAStoreThatLostItsDataEverything(t *testing.T) {
 	for range 20 {
 		w.ask()
 	}
-	admitted := w.alone()
+	admitted := w.degraded()
 	w.local.BeginHandOver()
 	merges = w.drain(1)
 	require.Len(t, merges, 1)
@@ -170,7 +170,7 @@ func TestDrain_doesNotTellOfWhatTheSharedStoreCounts(t *testing.T) {
 			for range 10 {
 				require.NoError(t, n.local.Take(context.Background(), claims))
 			}
-			n.local.TakeAlone(claims)
+			n.local.TakeDegraded(claims)
 			for range 10 {
 				require.NoError(t, n.local.Take(context.Background(), claims))
 			}
@@ -198,8 +198,8 @@ func TestOwe_makesADebtOfAChargeThatWasNotShared(t *testing.T) {
 			}
 			claims := []limiter.Claim{{Key: keyOf(1), Policy: n.whole.ShareOf(2, 0), Cost: 3}}
 			require.NoError(t, n.local.Take(context.Background(), claims))
-			require.Zero(t, n.local.Unmerged())
-			n.local.Owe(claims)
+			require.Zero(t, n.local.Unsynced())
+			n.local.AddUnsynced(claims)
 			merges := n.drain(0)
 			require.Len(t, merges, 1)
 			switch algorithm {
@@ -245,6 +245,6 @@ func TestObserve_keysThatShareACellDoNotFreeEachOther(t *testing.T) {
 	s.Observe(heard(spent, time.Hour), 1, false)
 	s.Observe(heard(other, time.Minute), 1, false)
 	claims := []limiter.Claim{{Key: spent, Policy: p2, Cost: 1}}
-	s.TakeAlone(claims)
+	s.TakeDegraded(claims)
 	require.False(t, claims[0].Decision.Allowed)
 }

@@ -18,11 +18,11 @@ const (
 // shard is a part of the store with a lock of its own.
 type shard struct {
 	mu    sync.Mutex
-	index map[cellID]*cell
+	index map[cellID]*entry
 	// chunks are all cells ever made, so that their addresses stay; free are those of them that
 	// are in no index. hand goes round them.
-	chunks []*[chunk]cell
-	free   []*cell
+	chunks []*[chunk]entry
+	free   []*entry
 	hand   int
 	bytes  int64
 
@@ -34,12 +34,12 @@ type shard struct {
 }
 
 func (sh *shard) init(s *Store) {
-	sh.index = make(map[cellID]*cell)
+	sh.index = make(map[cellID]*entry)
 	sh.store = s
 }
 
 // place makes a cell for a new key, or names the one that it shares.
-func (sh *shard) place(id cellID, p *limiter.Policy, now int64) *cell {
+func (sh *shard) place(id cellID, p *limiter.Policy, now int64) *entry {
 	for range min(sweep, len(sh.chunks)*chunk) {
 		if c := sh.next(); sh.reusable(c, now) {
 			sh.drop(c)
@@ -63,7 +63,7 @@ func (sh *shard) place(id cellID, p *limiter.Policy, now int64) *cell {
 }
 
 // overflow is the shared cell of that name, unless nothing is counted in it any more.
-func (sh *shard) overflow(id cellID, now int64) *cell {
+func (sh *shard) overflow(id cellID, now int64) *entry {
 	c := sh.index[id]
 	if c != nil && sh.reusable(c, now) {
 		sh.drop(c)
@@ -75,8 +75,8 @@ func (sh *shard) overflow(id cellID, now int64) *cell {
 // victim is the cell that makes room: one that has recovered, else of a sample the one with the
 // least debt, but never one that is being refused. One with debts to the shared store goes only
 // where there is no other: what it owed is then forgotten.
-func (sh *shard) victim(now int64) *cell {
-	var least *cell
+func (sh *shard) victim(now int64) *entry {
+	var least *entry
 	lowest := 2.0
 	for range min(sample, len(sh.chunks)*chunk) {
 		c := sh.next()
@@ -90,7 +90,7 @@ func (sh *shard) victim(now int64) *cell {
 		if level >= 1 {
 			continue
 		}
-		if c.alone {
+		if c.degraded {
 			level++
 		}
 		if level < lowest {
@@ -101,7 +101,7 @@ func (sh *shard) victim(now int64) *cell {
 }
 
 // reusable says whether the cell is in use and holds nothing that anybody has to remember.
-func (sh *shard) reusable(c *cell, now int64) bool {
+func (sh *shard) reusable(c *entry, now int64) bool {
 	if c.policy == nil {
 		return false
 	}
@@ -109,14 +109,14 @@ func (sh *shard) reusable(c *cell, now int64) bool {
 	return recovered
 }
 
-func (sh *shard) next() *cell {
+func (sh *shard) next() *entry {
 	sh.hand = (sh.hand + 1) % (len(sh.chunks) * chunk)
 	return &sh.chunks[sh.hand/chunk][sh.hand%chunk]
 }
 
-func (sh *shard) add(id cellID, p *limiter.Policy) *cell {
+func (sh *shard) add(id cellID, p *limiter.Policy) *entry {
 	if len(sh.free) == 0 {
-		made := new([chunk]cell)
+		made := new([chunk]entry)
 		sh.chunks = append(sh.chunks, made)
 		for i := range made {
 			sh.free = append(sh.free, &made[i])
@@ -124,7 +124,7 @@ func (sh *shard) add(id cellID, p *limiter.Policy) *cell {
 	}
 	c := sh.free[len(sh.free)-1]
 	sh.free = sh.free[:len(sh.free)-1]
-	*c = cell{id: id, policy: p.Whole(), outage: sh.store.outage.Load()}
+	*c = entry{id: id, policy: p.Parent(), outage: sh.store.outage.Load()}
 	switch p.Algorithm {
 	case limiter.Log:
 		c.window = new(window)
@@ -137,21 +137,21 @@ func (sh *shard) add(id cellID, p *limiter.Policy) *cell {
 	return c
 }
 
-func (sh *shard) drop(c *cell) {
+func (sh *shard) drop(c *entry) {
 	if c.overflow {
 		sh.overflowing--
 	}
-	if c.alone {
-		sh.store.unmerged.Add(-1)
+	if c.degraded {
+		sh.store.unsynced.Add(-1)
 	}
 	delete(sh.index, c.id)
 	sh.bytes -= int64(c.size)
-	*c = cell{}
+	*c = entry{}
 	sh.free = append(sh.free, c)
 }
 
 // account takes the cell's size into the shard's.
-func (sh *shard) account(c *cell) {
+func (sh *shard) account(c *entry) {
 	size := c.bytes()
 	sh.bytes += size - int64(c.size)
 	c.size = uint32(size)

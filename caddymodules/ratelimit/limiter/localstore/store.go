@@ -44,8 +44,8 @@ type Store struct {
 	start  time.Time
 	epoch  int64 // µs since 1970 at start
 	shards [shardCount]shard
-	// unmerged counts the cells that hold something that the shared store has not been told.
-	unmerged atomic.Int64
+	// unsynced counts the entries with admissions that the shared store does not know.
+	unsynced atomic.Int64
 	// outage is the number of the last outage whose hand-over has begun.
 	outage atomic.Uint32
 	// drainHand is the shard at which DrainSome goes on.
@@ -109,21 +109,21 @@ func (s *Store) Take(ctx context.Context, claims []limiter.Claim) error {
 	return nil
 }
 
-// mark says who else counts what a Take admits.
-type mark uint8
+// accounting says who else counts what a Take admits.
+type accounting uint8
 
 const (
 	// counted: nobody else has to be told, or the shared store counts it too.
-	counted mark = iota
+	counted accounting = iota
 	// alone: the shared store must be told when it answers again.
-	alone
+	degraded
 )
 
-// TakeAlone is Take for a node that cannot ask the shared store: what it admits is remembered until
+// TakeDegraded is Take for a node that cannot ask the shared store: what it admits is remembered until
 // Drain or DrainSome hands it over.
-func (s *Store) TakeAlone(claims []limiter.Claim) { s.take(claims, alone) }
+func (s *Store) TakeDegraded(claims []limiter.Claim) { s.take(claims, degraded) }
 
-func (s *Store) take(claims []limiter.Claim, m mark) {
+func (s *Store) take(claims []limiter.Claim, m accounting) {
 	var buf [together]pending
 	p := buf[:0]
 	if len(claims) > together {
@@ -147,13 +147,13 @@ func (s *Store) take(claims []limiter.Claim, m mark) {
 	}
 	// Cells that exist are written before new ones are made: making one may evict another.
 	for i := range claims {
-		if p[i].cell != nil {
+		if p[i].entry != nil {
 			s.commit(&p[i], &claims[i], now, m)
 		}
 	}
 	for i := range claims {
-		if p[i].cell == nil && claims[i].Cost > 0 {
-			p[i].cell = p[i].shard.place(p[i].id, claims[i].Policy, now)
+		if p[i].entry == nil && claims[i].Cost > 0 {
+			p[i].entry = p[i].shard.place(p[i].id, claims[i].Policy, now)
 			s.commit(&p[i], &claims[i], now, m)
 		}
 	}
@@ -166,25 +166,25 @@ func uncharged(p []pending, claims []limiter.Claim, now int64) {
 		if c.Decision.Allowed && c.Cost > 0 {
 			look := *c
 			look.Cost = 0
-			x := pending{cell: p[i].cell}
+			x := pending{entry: p[i].entry}
 			c.Decision = x.decide(&look, now)
 		}
 	}
 }
 
-func (s *Store) commit(x *pending, c *limiter.Claim, now int64, m mark) {
+func (s *Store) commit(x *pending, c *limiter.Claim, now int64, m accounting) {
 	if c.Cost == 0 {
 		return
 	}
-	if x.cell.overflow {
+	if x.entry.overflow {
 		// What several keys share cannot be told key by key.
 		m = counted
 	}
-	if m == alone {
-		s.alone(x.cell, now)
+	if m == degraded {
+		s.degraded(x.entry, now)
 	}
 	x.charge(c, now, m)
-	x.shard.account(x.cell)
+	x.shard.account(x.entry)
 }
 
 // Refund implements limiter.Store.
@@ -194,9 +194,9 @@ func (s *Store) Refund(_ context.Context, claims []limiter.Claim) error {
 	defer s.unlock(locked)
 	for i := range claims {
 		c := &claims[i]
-		if x := s.pending(c, now); x.cell != nil && c.Refundable(now) {
-			x.cell.refund(c, now)
-			x.shard.account(x.cell)
+		if x := s.pending(c, now); x.entry != nil && c.Refundable(now) {
+			x.entry.refund(c, now)
+			x.shard.account(x.entry)
 		}
 	}
 	return nil
@@ -206,10 +206,10 @@ func (s *Store) Refund(_ context.Context, claims []limiter.Claim) error {
 func (s *Store) pending(c *limiter.Claim, now int64) pending {
 	id := idOf(c)
 	sh := &s.shards[shardOf(c.Key)]
-	x := pending{shard: sh, id: id, cell: sh.index[id]}
-	if x.cell == nil && sh.overflowing > 0 {
+	x := pending{shard: sh, id: id, entry: sh.index[id]}
+	if x.entry == nil && sh.overflowing > 0 {
 		// This key may have been counted in an overflow bucket.
-		x.cell = sh.overflow(overflowID(id, c.Policy), now)
+		x.entry = sh.overflow(overflowID(id, c.Policy), now)
 	}
 	return x
 }

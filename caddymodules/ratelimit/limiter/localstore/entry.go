@@ -6,13 +6,13 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter"
 )
 
-// cell is the state of one key under one policy. Its shard's mutex guards it.
-type cell struct {
+// entry is the state of one key under one policy. Its shard's mutex guards it.
+type entry struct {
 	id cellID
 	// mirrored: bucket is out of date, base is the state as the shared store last told it.
 	mirrored bool
 	// alone: it holds admissions that the shared store has not been told of.
-	alone bool
+	degraded bool
 	// overflow: keys without a cell of their own share this one.
 	overflow bool
 	// outage is the number of the last outage for which a store that lost its data was told all
@@ -34,24 +34,24 @@ type cell struct {
 type window struct {
 	// times are Log's admissions on this node, ascending; alone those of them that the shared
 	// store has not been told of.
-	times, alone []int64
+	times, degraded []int64
 	// slices and aloneSlices are the same for Slices.
 	slices, aloneSlices *limiter.Slices60
-	foreign             limiter.Foreign
+	foreign             limiter.RemoteUsage
 }
 
 const (
 	// cellSize is a cell with its share of the index, by measurement.
-	cellSize   = int64(unsafe.Sizeof(cell{})) + 48
+	cellSize   = int64(unsafe.Sizeof(entry{})) + 48
 	windowSize = int64(unsafe.Sizeof(window{}))
 	slicesSize = int64(unsafe.Sizeof(limiter.Slices60{}))
 )
 
 // bytes is the memory that the cell takes.
-func (c *cell) bytes() int64 {
+func (c *entry) bytes() int64 {
 	n := cellSize
 	if w := c.window; w != nil {
-		n += windowSize + 8*int64(cap(w.times)+cap(w.alone))
+		n += windowSize + 8*int64(cap(w.times)+cap(w.degraded))
 		if w.slices != nil {
 			n += slicesSize
 		}
@@ -66,7 +66,7 @@ func (c *cell) bytes() int64 {
 type pending struct {
 	shard *shard
 	id    cellID
-	cell  *cell
+	entry *entry
 	// bucket is the GCRA state to be stored; expired the number of Log times to be dropped.
 	bucket  limiter.Bucket
 	expired int
@@ -77,23 +77,23 @@ func (x *pending) decide(c *limiter.Claim, now int64) (d limiter.Decision) {
 	switch c.Policy.Algorithm {
 	case limiter.Log:
 		var times []int64
-		var foreign limiter.Foreign
-		if x.cell != nil {
-			times, foreign = x.cell.window.times, x.cell.window.foreign
+		var foreign limiter.RemoteUsage
+		if x.entry != nil {
+			times, foreign = x.entry.window.times, x.entry.window.foreign
 		}
 		x.expired, d = limiter.TakeLog(times, c.Policy, now, c.Cost, foreign)
 	case limiter.Slices:
 		// On a copy: a look, or a refusal, must leave the state as it was.
 		var counted limiter.Slices60
-		var foreign limiter.Foreign
-		if x.cell != nil {
-			counted, foreign = *x.cell.window.slices, x.cell.window.foreign
+		var foreign limiter.RemoteUsage
+		if x.entry != nil {
+			counted, foreign = *x.entry.window.slices, x.entry.window.foreign
 		}
 		counted.Advance(c.Policy, now)
 		d = counted.Take(c.Policy, now, c.Cost, foreign)
 	default:
-		if x.cell != nil {
-			x.bucket = x.cell.current(c.Policy, now)
+		if x.entry != nil {
+			x.bucket = x.entry.current(c.Policy, now)
 		}
 		x.bucket, d = x.bucket.Take(c.Policy, now, c.Cost)
 	}
@@ -101,24 +101,24 @@ func (x *pending) decide(c *limiter.Claim, now int64) (d limiter.Decision) {
 }
 
 // charge writes what decide has decided.
-func (x *pending) charge(c *limiter.Claim, now int64, m mark) {
-	cell, p := x.cell, c.Policy
-	cell.policy = p.Whole()
+func (x *pending) charge(c *limiter.Claim, now int64, m accounting) {
+	entry, p := x.entry, c.Policy
+	entry.policy = p.Parent()
 	switch p.Algorithm {
 	case limiter.Log:
-		w := cell.window
+		w := entry.window
 		now = notBefore(now, w.times)
 		w.times = append(w.times[:0], w.times[x.expired:]...)
 		w.times = appendTimes(w.times, now, c.Cost)
-		if m == alone {
-			w.alone = append(w.alone[:0], w.alone[limiter.ExpiredLog(w.alone, now-p.Window().Microseconds()):]...)
-			w.alone = appendTimes(w.alone, now, c.Cost)
+		if m == degraded {
+			w.degraded = append(w.degraded[:0], w.degraded[limiter.ExpiredLog(w.degraded, now-p.Window().Microseconds()):]...)
+			w.degraded = appendTimes(w.degraded, now, c.Cost)
 		}
 	case limiter.Slices:
-		w := cell.window
+		w := entry.window
 		w.slices.Advance(p, now)
 		w.slices.Add(max(now, w.slices.Newest*w.slices.Width), c.Cost)
-		if m == alone {
+		if m == degraded {
 			if w.aloneSlices == nil {
 				w.aloneSlices = new(limiter.Slices60)
 			}
@@ -126,17 +126,17 @@ func (x *pending) charge(c *limiter.Claim, now int64, m mark) {
 			w.aloneSlices.Add(max(now, w.aloneSlices.Newest*w.aloneSlices.Width), c.Cost)
 		}
 	default:
-		before := cell.current(p, now).TimeToFull()
-		cell.bucket, cell.mirrored = x.bucket, false
-		if m == counted && cell.alone {
+		before := entry.current(p, now).TimeToFull()
+		entry.bucket, entry.mirrored = x.bucket, false
+		if m == counted && entry.degraded {
 			// The shared store knows of this charge, though not of those before it.
-			cell.base = max(cell.base, now) + cell.bucket.TimeToFull() - before
+			entry.base = max(entry.base, now) + entry.bucket.TimeToFull() - before
 		}
 	}
 }
 
 // current is the GCRA state at the moment now.
-func (c *cell) current(p *limiter.Policy, now int64) limiter.Bucket {
+func (c *entry) current(p *limiter.Policy, now int64) limiter.Bucket {
 	if !c.mirrored {
 		return c.bucket
 	}
@@ -144,7 +144,7 @@ func (c *cell) current(p *limiter.Policy, now int64) limiter.Bucket {
 }
 
 // known takes all the debt there is for known to the shared store: what comes after is not.
-func (c *cell) known(now int64) {
+func (c *entry) known(now int64) {
 	if c.window == nil && !c.mirrored {
 		c.base = fullAt(c.bucket, now)
 	}
@@ -159,12 +159,12 @@ func fullAt(b limiter.Bucket, now int64) int64 {
 }
 
 // refund takes back what the claim was charged here.
-func (c *cell) refund(claim *limiter.Claim, now int64) {
+func (c *entry) refund(claim *limiter.Claim, now int64) {
 	p, at := claim.Policy, claim.Decision.At
 	switch p.Algorithm {
 	case limiter.Log:
 		c.window.times = limiter.RefundLog(c.window.times, at, claim.Cost)
-		c.window.alone = limiter.RefundLog(c.window.alone, at, claim.Cost)
+		c.window.degraded = limiter.RefundLog(c.window.degraded, at, claim.Cost)
 	case limiter.Slices:
 		c.window.slices.Refund(at, claim.Cost)
 		if c.window.aloneSlices != nil {
@@ -179,7 +179,7 @@ func (c *cell) refund(claim *limiter.Claim, now int64) {
 
 // recovered says whether nothing is counted any more; if not, level is how much of the capacity is
 // used, from 0 to 1: at 1 the key is being refused.
-func (c *cell) recovered(now int64) (recovered bool, level float64) {
+func (c *entry) recovered(now int64) (recovered bool, level float64) {
 	p := c.policy
 	capacity := float64(max(1, p.Capacity()))
 	switch p.Algorithm {

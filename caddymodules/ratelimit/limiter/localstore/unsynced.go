@@ -4,18 +4,18 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter"
 )
 
-// Owe makes a debt to the shared store of what a Take has charged for these claims: it turned out
+// AddUnsynced makes a debt to the shared store of what a Take has charged for these claims: it turned out
 // that the shared store was not charged as well.
-func (s *Store) Owe(claims []limiter.Claim) {
+func (s *Store) AddUnsynced(claims []limiter.Claim) {
 	now := s.Micros()
 	locked := s.lock(claims)
 	defer s.unlock(locked)
 	for i := range claims {
 		c := &claims[i]
-		if x := s.pending(c, now); x.cell != nil && !x.cell.overflow && c.Refundable(now) {
-			s.alone(x.cell, now)
-			x.cell.owe(c.Policy, c.Decision.At, c.Cost, now)
-			x.shard.account(x.cell)
+		if x := s.pending(c, now); x.entry != nil && !x.entry.overflow && c.Refundable(now) {
+			s.degraded(x.entry, now)
+			x.entry.addUnsynced(c.Policy, c.Decision.At, c.Cost, now)
+			x.shard.account(x.entry)
 		}
 	}
 }
@@ -27,28 +27,28 @@ func (s *Store) Restore(merges []limiter.Merge, clock Clock) {
 		m := &merges[i]
 		claim := [1]limiter.Claim{{Key: m.Key, Policy: m.Policy}}
 		locked := s.lock(claim[:])
-		if x := s.pending(&claim[0], now); x.cell != nil && !x.cell.overflow {
-			s.alone(x.cell, now)
-			x.cell.restore(m, now, clock)
-			x.shard.account(x.cell)
+		if x := s.pending(&claim[0], now); x.entry != nil && !x.entry.overflow {
+			s.degraded(x.entry, now)
+			x.entry.restore(m, now, clock)
+			x.shard.account(x.entry)
 		}
 		s.unlock(locked)
 	}
 }
 
-// alone marks the cell as one with debts to the shared store.
-func (s *Store) alone(c *cell, now int64) {
-	if !c.alone {
-		c.alone = true
-		s.unmerged.Add(1)
+// degraded marks the entry as one with admissions that the shared store does not know.
+func (s *Store) degraded(c *entry, now int64) {
+	if !c.degraded {
+		c.degraded = true
+		s.unsynced.Add(1)
 		c.known(now)
 	}
 }
 
-func (c *cell) owe(p *limiter.Policy, at, cost, now int64) {
+func (c *entry) addUnsynced(p *limiter.Policy, at, cost, now int64) {
 	switch p.Algorithm {
 	case limiter.Log:
-		c.window.alone = insertTimes(c.window.alone, at, cost)
+		c.window.degraded = insertTimes(c.window.degraded, at, cost)
 	case limiter.Slices:
 		c.window.oweSlices(p, at, cost, now)
 	default:
@@ -65,12 +65,12 @@ func (w *window) oweSlices(p *limiter.Policy, at, n, now int64) {
 	w.aloneSlices.Add(at, n)
 }
 
-func (c *cell) restore(m *limiter.Merge, now int64, clock Clock) {
+func (c *entry) restore(m *limiter.Merge, now int64, clock Clock) {
 	if c.outage == clock.Lost {
 		c.outage = 0 // all of it is to be told again
 	}
 	for _, t := range m.Times {
-		c.window.alone = insertTimes(c.window.alone, t-clock.Offset, 1)
+		c.window.degraded = insertTimes(c.window.degraded, t-clock.Offset, 1)
 	}
 	for _, n := range m.Slices {
 		c.window.oweSlices(m.Policy, n.At-clock.Offset, n.Count, now)

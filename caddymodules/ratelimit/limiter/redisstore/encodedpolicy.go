@@ -10,8 +10,8 @@ import (
 	"github.com/gatehouse-proxy/gatehouse/caddymodules/ratelimit/limiter"
 )
 
-// wire is what the scripts are told of a policy, rendered once.
-type wire struct {
+// encodedPolicy is what the scripts are told of a policy, rendered once.
+type encodedPolicy struct {
 	suffix                           string // of the key
 	algorithm, capacity, scale, pace string
 	// room is the part of the capacity that remained when the policy was last decided, as the bits
@@ -19,8 +19,8 @@ type wire struct {
 	room atomic.Uint64
 }
 
-func newWire(p *limiter.Policy) *wire {
-	w := &wire{suffix: "}:" + p.ID(), capacity: strconv.FormatInt(p.Capacity(), 10)}
+func newEncodedPolicy(p *limiter.Policy) *encodedPolicy {
+	w := &encodedPolicy{suffix: "}:" + p.ID(), capacity: strconv.FormatInt(p.Capacity(), 10)}
 	switch p.Algorithm {
 	case limiter.GCRA:
 		token, repay := p.Scale()
@@ -35,7 +35,7 @@ func newWire(p *limiter.Policy) *wire {
 }
 
 // key is where a claim's state is. The braces keep the states of one limiter.Key in one slot.
-func (w *wire) key(k limiter.Key) string {
+func (w *encodedPolicy) key(k limiter.Key) string {
 	const prefix = "gh:rl:{"
 	b := make([]byte, 0, 64)
 	b = append(b, prefix...)
@@ -44,7 +44,7 @@ func (w *wire) key(k limiter.Key) string {
 	return string(b)
 }
 
-func (w *wire) remember(d *limiter.Decision) {
+func (w *encodedPolicy) remember(d *limiter.Decision) {
 	room := 0.0
 	if d.Quota > 0 {
 		room = float64(d.Remaining) / float64(d.Quota)
@@ -53,7 +53,7 @@ func (w *wire) remember(d *limiter.Decision) {
 }
 
 // remembered is the part of the capacity that remained.
-func (w *wire) remembered() float64 { return math.Float64frombits(w.room.Load()) }
+func (w *encodedPolicy) remembered() float64 { return math.Float64frombits(w.room.Load()) }
 
 // maxWires bounds the wires kept: configurations come and go, and so do their policies.
 const maxWires = 4096
@@ -64,16 +64,16 @@ type wires struct {
 	count    atomic.Int64
 }
 
-func (ws *wires) of(p *limiter.Policy) *wire {
+func (ws *wires) of(p *limiter.Policy) *encodedPolicy {
 	if w, ok := ws.byPolicy.Load(p); ok {
-		return w.(*wire)
+		return w.(*encodedPolicy)
 	}
 	if ws.count.Add(1) > maxWires {
 		ws.byPolicy.Clear()
 		ws.count.Store(1)
 	}
-	w, _ := ws.byPolicy.LoadOrStore(p, newWire(p))
-	return w.(*wire)
+	w, _ := ws.byPolicy.LoadOrStore(p, newEncodedPolicy(p))
+	return w.(*encodedPolicy)
 }
 
 // arguments are the keys and arguments of one call. They are pooled.
