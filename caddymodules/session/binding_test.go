@@ -127,6 +127,39 @@ func TestAllow_storesTheClaimsThatItNeeds(t *testing.T) {
 	assert.Equal(t, http.StatusOK, b.call(http.MethodGet, "/").Code, "the ticket carries them too")
 }
 
+// A ticket has no room for all groups of some users. Without the store the handler cannot know that allow admits them,
+// so it neither forwards the request nor signs the user out.
+func TestAllow_failsClosedOnATicketThatWasCut(t *testing.T) {
+	f := open(t, "")
+	second := f.site2(t, f.provider("dev", "allow groups last"))
+	b := second.browser()
+	b.signIn("gina")
+	require.Equal(t, http.StatusOK, b.call(http.MethodGet, "/").Code)
+	f.store.set(true)
+	f.sharedState.node.Forget(selectorOf(t, b.cookies[defaultCookie]))
+	for _, target := range []string{"/", "/_auth/session"} {
+		w := b.call(http.MethodGet, target)
+		require.Equal(t, http.StatusServiceUnavailable, w.Code, target)
+		assert.Equal(t, "unavailable", problemOf(t, w).Reason, target)
+		assert.Empty(t, w.Result().Cookies(), target)
+	}
+	require.Equal(t, http.StatusOK, b.call(http.MethodGet, "/health").Code)
+	assert.Empty(t, second.value("http.auth.user.id"))
+}
+
+// A callback without its login ignores a session of another site: it must not lead to a page as if the user were
+// signed in.
+func TestCallback_withoutItsFlowIgnoresASessionOfAnotherSite(t *testing.T) {
+	f := open(t, "")
+	second := f.site2(t, strings.Replace(f.provider("dev", ""), "client_id app", "client_id shop", 1))
+	b := f.browser()
+	b.signIn("adam")
+	require.Equal(t, http.StatusFound, b.navigate("/_auth/callback/dev?code=x&state=x").Code, "at its own site")
+	other := second.browser()
+	other.cookies = b.cookies
+	assert.Equal(t, http.StatusBadRequest, other.navigate("/_auth/callback/dev?code=x&state=x").Code)
+}
+
 // A provider's name may lead to another issuer after a reload. Its sessions belong to the issuer.
 func TestSession_isOfTheIssuer(t *testing.T) {
 	f := open(t, "")

@@ -100,8 +100,12 @@ func (c *requestContext) own(w http.ResponseWriter) error {
 	if !known {
 		return c.unavailable(w, &v)
 	}
-	if authorize(p.config.Allow, v.Session) == unsatisfied {
+	switch authorize(p.config.Allow, v.Session) {
+	case unsatisfied:
 		return c.notAllowed(w, &v)
+	case unknown:
+		return c.unavailable(w, &v)
+	case satisfied:
 	}
 	placeholders.signIn(c.r, p, id, v.Session)
 	cookies, rotation := c.h.manager.Cookies(c.r.Context(), &v)

@@ -138,6 +138,7 @@ func open(t testing.TB, lines string) *fixture {
 		}, {
 			ID: "shop", Secret: "hush", RedirectURIs: []string{site + "/_auth/callback/dev"},
 		}},
+		Users: append(idp.DemoUsers(), idp.User{Subject: "gina", Groups: manyGroups()}),
 	}, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = op.Close() })
@@ -166,6 +167,14 @@ func open(t testing.TB, lines string) *fixture {
 		return err
 	}
 	return f
+}
+
+// manyGroups are more groups than a ticket carries. The last one is "last".
+func manyGroups() (groups []string) {
+	for i := range 40 {
+		groups = append(groups, fmt.Sprintf("group %d", i))
+	}
+	return append(groups, "last")
 }
 
 func (f *fixture) directive(lines string) string {
