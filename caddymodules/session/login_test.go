@@ -228,7 +228,7 @@ func TestOriginOf_believesTrustedProxiesAlone(t *testing.T) {
 		r.Header.Set("X-Forwarded-Proto", "http, HTTPS")
 		// A client can send lines of its own; the nearest proxy writes the last one.
 		r.Header.Add("X-Forwarded-Host", "evil.test")
-		r.Header.Add("X-Forwarded-Host", "evil.test, App.test:443")
+		r.Header.Add("X-Forwarded-Host", "evil.test, other.test, App.test:443")
 		r = prepare(r)
 		caddyhttp.SetVar(r.Context(), caddyhttp.TrustedProxyVarKey, trusted)
 		assert.Equal(t, want, originOf(r).String())
@@ -329,4 +329,74 @@ func TestSecrets_areNotLogged(t *testing.T) {
 	}
 	assert.NotEmpty(t, f.logs.FilterMessage("login").All())
 	assert.NotEmpty(t, f.logs.FilterMessage("logout").All())
+}
+
+// A login leads only to a page of this site, also if the address in its flow is another one.
+func TestCallback_checksTheAddressOfItsFlow(t *testing.T) {
+	f := open(t, "")
+	b := f.browser()
+	back := b.atProvider(b.begin("/_auth/login"), "mia")
+	sealer, err := f.flowSealer("app.test")
+	require.NoError(t, err)
+	for name, value := range b.cookies {
+		flow, err := sealer.Open(value)
+		require.NoError(t, err)
+		flow.ReturnTo = "https://evil.test/"
+		b.cookies[name], err = sealer.Seal(flow)
+		require.NoError(t, err)
+	}
+	w := b.navigate(back)
+	assert.Equal(t, http.StatusFound, w.Code)
+	assert.Equal(t, f.AfterLogin, w.Header().Get("Location"))
+}
+
+// A callback with two states names no login. The login that one of them belongs to can still be finished.
+func TestCallback_twoStatesFinishNothing(t *testing.T) {
+	f := open(t, "")
+	b := f.browser()
+	back := b.atProvider(b.begin("/_auth/login"), "mia")
+	for _, second := range []string{"x", ""} {
+		w := b.navigate(back + "&state=" + second)
+		assert.Equal(t, http.StatusBadRequest, w.Code)
+		assert.Empty(t, w.Header()["Set-Cookie"], "the cookie of the login stays")
+	}
+	assert.Equal(t, http.StatusFound, b.navigate(back).Code)
+	assert.NotEmpty(t, b.cookies[defaultCookie])
+}
+
+// FuzzOriginOf feeds Host and the forwarding headers: an address that counts as an origin is read back as itself by a
+// URL parser, and only a trusted proxy changes it.
+func FuzzOriginOf(f *testing.F) {
+	for _, seed := range [][3]string{
+		{"app.test", "https", "evil.test"}, {"app.test:443", "http, https", "a, b"}, {"[::1]:80", "", "[::1"}, {"a@b", "ftp", "a/b"}, {"", " HTTPS ", ",,"},
+		{"app.test:80:443", "https,", "app.test\\x"}, {"APP.TEST.", "javascript", "a b"}, {"%41.test", "", "a:99999"}, {"app.test\x00", "", "xn--a"},
+	} {
+		f.Add(seed[0], seed[1], seed[2])
+	}
+	f.Fuzz(func(t *testing.T, host, proto, forwarded string) {
+		for _, trusted := range []bool{false, true} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://inside/", http.NoBody)
+			r.Host = host
+			r.Header["X-Forwarded-Proto"], r.Header["X-Forwarded-Host"] = []string{"evil", proto}, []string{"evil.test", forwarded}
+			r = prepare(r)
+			caddyhttp.SetVar(r.Context(), caddyhttp.TrustedProxyVarKey, trusted)
+			o := originOf(r)
+			if o.scheme != "http" && o.scheme != "https" {
+				t.Fatalf("scheme is %q", o.scheme)
+			}
+			if !trusted && (o.scheme != "http" || o.host != strings.TrimSuffix(strings.ToLower(host), ":80")) {
+				t.Fatalf("a client that is no trusted proxy changed the origin to %s", o)
+			}
+			if !o.valid() {
+				continue
+			}
+			u, err := url.Parse(o.String() + "/_auth/callback/dev")
+			if err != nil || u.Scheme != o.scheme || u.Host != o.host || u.Path != "/_auth/callback/dev" || u.User != nil || strings.ContainsAny(o.host, " \t\r\n\x00") {
+				t.Fatalf("%q is taken for an origin", o.String())
+			}
+			if o.secure() && o.scheme != "https" && !strings.Contains(o.host, "localhost") && !strings.Contains(o.host, "127.") && !strings.Contains(o.host, ":") {
+				t.Fatalf("%q is taken for secure", o.String())
+			}
+		}
+	})
 }

@@ -252,6 +252,16 @@ func TestResponse_canStreamAndSwitchProtocols(t *testing.T) {
 	}
 }
 
+// A response to an upgrade carries no cookies, whatever its status is: over HTTP/2 status 200 begins a WebSocket.
+func TestResponse_carriesNoCookiesIfItSwitchesProtocols(t *testing.T) {
+	f, b := rotationDue(t)
+	w := b.call(http.MethodGet, "/", "Origin", site, "Connection", "Upgrade", "Upgrade", "websocket")
+	require.Equal(t, http.StatusOK, w.Code)
+	require.NotNil(t, f.got)
+	assert.Empty(t, w.Header()["Set-Cookie"])
+	assert.Len(t, b.call(http.MethodGet, "/").Header()["Set-Cookie"], 2, "the next response carries them")
+}
+
 func TestTake_leavesTheOtherCookies(t *testing.T) {
 	n := newCookieNames(defaultCookie)
 	for name, tc := range map[string]struct {
@@ -264,6 +274,7 @@ func TestTake_leavesTheOtherCookies(t *testing.T) {
 		"ours":           {[]string{"__Host-sid=x"}, presented{session: "x", count: 1}, nil},
 		"between":        {[]string{"a=1;__Host-sid=x ; b=2; __Host-rt=y"}, presented{session: "x", ticket: "y", count: 2}, []string{"a=1; b=2"}},
 		"two of a name":  {[]string{"__Host-sid=x; __Host-sid=y"}, presented{count: 2}, nil},
+		"two tickets":    {[]string{"__Host-rt=x; __Host-rt=y"}, presented{count: 2}, nil},
 		"in two lines":   {[]string{"__Host-sid=x; a=1", "__Host-sid=x"}, presented{count: 2}, []string{"a=1"}},
 		"other case":     {[]string{"__host-sid=x"}, presented{}, []string{"__host-sid=x"}},
 		"no value":       {[]string{"__Host-sid"}, presented{count: 1}, nil},
@@ -296,6 +307,45 @@ func FuzzTake(f *testing.F) {
 		}
 		if again := n.take(header); again.count != 0 {
 			t.Errorf("%q left %q", line, header["Cookie"])
+		}
+	})
+}
+
+func FuzzStripSet(f *testing.F) {
+	for _, seed := range []string{
+		"a=1; Path=/", "__Host-sid=x; Secure", " __Host-sid =x", "=__Host-sid=x", "==__Host-sid=x", "__Host-sid", "=__Host-sid", "\t__Host-login-abc=;", "__Host-rt=\x00", "a=__Host-sid=x", ";__Host-sid=x", "",
+	} {
+		f.Add(seed)
+	}
+	n := newCookieNames(defaultCookie)
+	f.Fuzz(func(t *testing.T, line string) {
+		const other = "theme=dark; Path=/"
+		header := http.Header{"Set-Cookie": {other, line}}
+		n.stripSet(header)
+		left := header["Set-Cookie"]
+		if len(left) == 0 || left[0] != other {
+			t.Fatalf("%q took another cookie away: %q", line, left)
+		}
+		for _, c := range (&http.Response{Header: header}).Cookies() {
+			if n.ours(c.Name) {
+				t.Errorf("%q sets %q", line, c.Name)
+			}
+		}
+		for _, l := range left {
+			// A browser returns the pair; a pair without a name comes back as its value alone (RFC 6265bis, 5.6).
+			pair, _, _ := strings.Cut(l, ";")
+			name, value, found := strings.Cut(pair, "=")
+			if name = strings.TrimSpace(name); !found || name == "" {
+				name = strings.TrimSpace(value)
+				if !found {
+					name = strings.TrimSpace(pair)
+				}
+			} else {
+				name += "=" + strings.TrimSpace(value)
+			}
+			if back := (http.Header{"Cookie": {name}}); n.take(back).count != 0 {
+				t.Errorf("%q comes back as a cookie of ours: %q", line, name)
+			}
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -114,6 +115,19 @@ func TestRules_openDoorsExactly(t *testing.T) {
 	}
 }
 
+// A rule that is stricter than the handler applies to each spelling of its path, also to one that is not canonical.
+func TestRules_strictOutageHoldsForEverySpelling(t *testing.T) {
+	f := open(t, "rule /pay/* {\non_outage strict\n}")
+	for target, want := range map[string]sessions.Outage{
+		"/pay/x": sessions.Strict, "/pay;a=b/x": sessions.Strict, "/x/..;/pay/x": sessions.Strict, "/pay%2fx": sessions.Strict, "//pay/x": sessions.Strict,
+		"/": sessions.Ride, "/payments": sessions.Ride,
+	} {
+		got, err := f.policyOf(raw(t, target))
+		require.NoError(t, err)
+		assert.Equal(t, want, got.outage, target)
+	}
+}
+
 func TestRules_navigate(t *testing.T) {
 	f := open(t, "rule /api/* {\nnavigate off\n}\nrule /legacy/* {\nnavigate on\n}")
 	assert.Equal(t, http.StatusUnauthorized, f.do(request(http.MethodGet, "/api/x", pageHeaders...)).Code)
@@ -135,7 +149,7 @@ func TestPassive_doesNotProlong(t *testing.T) {
 	assert.Equal(t, "idle", problemOf(t, b.call(http.MethodGet, "/poll")).Reason)
 }
 
-func TestTermsOf_strictestHolds(t *testing.T) {
+func TestPolicyOf_strictestHolds(t *testing.T) {
 	f := open(t, "on_outage strict\nrule * {\non_outage ride\nidle 10m\ncsrf off\nnavigate on\n}\nrule /a/* {\non_outage safe-only\nidle 5m\ncsrf on\n}\nrule /a/b {\non_outage ride\nidle 8m\ncsrf off\nnavigate off\n}")
 	got, err := f.policyOf(request(http.MethodGet, "/a/b"))
 	require.NoError(t, err)
@@ -145,7 +159,7 @@ func TestTermsOf_strictestHolds(t *testing.T) {
 	assert.Equal(t, policy{idle: 10 * time.Minute, outage: sessions.Ride, navigate: on}, got, "the handler's counts where no rule sets it")
 }
 
-func TestFulfil_failsClosedOnATicketThatWasCut(t *testing.T) {
+func TestAuthorize_failsClosedOnATicketThatWasCut(t *testing.T) {
 	cut := &sessions.Session{GroupsCut: true, ClaimsCut: true, Identity: sessions.Identity{Groups: []string{"staff"}, ACR: "mfa"}}
 	for _, tc := range []struct {
 		require []Requirement
@@ -163,6 +177,28 @@ func TestFulfil_failsClosedOnATicketThatWasCut(t *testing.T) {
 	}
 	rebuilt := &sessions.Session{Rebuilt: true, Identity: sessions.Identity{ACR: "mfa"}}
 	assert.Equal(t, unsatisfied, authorize([]Requirement{{"acr", []string{"mfa"}}}, rebuilt))
+}
+
+// Behind a trusted proxy the site's host is the forwarded one, and pages of each configured origin may open a WebSocket.
+func TestCSRF_goesByTheOriginThatTheBrowserSees(t *testing.T) {
+	f := open(t, "origin "+site+" https://shop.test")
+	b := f.browser()
+	b.signIn("mia")
+	for name, tc := range map[string]struct {
+		method  string
+		headers []string
+		status  int
+	}{
+		"a form of the site":             {http.MethodPost, []string{"Origin", site}, http.StatusOK},
+		"a form of the inner host":       {http.MethodPost, []string{"Origin", "https://inside"}, http.StatusForbidden},
+		"a WebSocket of another origin":  {http.MethodGet, []string{"Origin", "https://shop.test", "Connection", "Upgrade"}, http.StatusOK},
+		"a WebSocket of the inner host":  {http.MethodGet, []string{"Origin", "https://inside", "Connection", "Upgrade"}, http.StatusForbidden},
+		"a WebSocket of no known origin": {http.MethodGet, []string{"Origin", "https://evil.test", "Connection", "Upgrade"}, http.StatusForbidden},
+	} {
+		r := request(tc.method, "https://inside/", append([]string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "app.test"}, tc.headers...)...)
+		caddyhttp.SetVar(r.Context(), caddyhttp.TrustedProxyVarKey, true)
+		assert.Equal(t, tc.status, b.send(r).Code, name)
+	}
 }
 
 // Cookies that no one of ours has written: never 200, never 500.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -409,4 +410,16 @@ func TestReadMetadata(t *testing.T) {
 			t.Error("a provider without userinfo_endpoint was accepted")
 		}
 	})
+}
+
+// A provider's cookies are those of one login. The next login of another user must not send them.
+func TestBoundedClient_keepsNoCookies(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := &http.Client{Jar: jar}
+	if c := boundedClient(base); c.Jar != nil || base.Jar == nil {
+		t.Error("the client of a provider keeps cookies, or the configured client was changed")
+	}
 }
