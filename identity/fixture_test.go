@@ -73,7 +73,12 @@ func (e *edge) sign(tb testing.TB, id identity.Identity) string {
 // forge signs any header and payload with the edge's own key, so that the signature is never what is
 // wrong with it.
 func (e *edge) forge(header, payload string) string {
-	signed := encode([]byte(header)) + "." + encode([]byte(payload))
+	return e.forgeParts(encode([]byte(header)), encode([]byte(payload)))
+}
+
+// forgeParts is forge for parts that are encoded already.
+func (e *edge) forgeParts(header, payload string) string {
+	signed := header + "." + payload
 	return signed + "." + encode(ed25519.Sign(e.private, []byte(signed)))
 }
 

@@ -136,6 +136,8 @@ func TestVerify_refuses(t *testing.T) {
 		"groups that hold nothing":    with("groups", []any{"a", nil}),
 		"auth_time a text":            with("auth_time", "now"),
 		"sid a number":                with("sid", 5),
+		"junk after the header":       e.forgeParts(encode([]byte(header))+"*", encode([]byte(payload))),
+		"junk after the payload":      e.forgeParts(encode([]byte(header)), encode([]byte(payload+"  "[:(3-len(payload)%3)%3]))+"*"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			id, err := e.verifier.Verify(t.Context(), token)
