@@ -140,6 +140,11 @@ func (s *site) addNode() int {
 }
 
 func (s *site) caddyfile(url string) string {
+	return s.globals() + s.block(url, "app", "k1 MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "", s.lines)
+}
+
+// globals are the global options of a node.
+func (s *site) globals() string {
 	return fmt.Sprintf(`{
 	auto_https disable_redirects
 	skip_install_trust
@@ -147,14 +152,21 @@ func (s *site) caddyfile(url string) string {
 	grace_period 5s
 	redis %s
 }
-%s {
+`, s.redisURL)
+}
+
+// block is the site at an address: a client of the provider, with further lines for provider and session.
+func (s *site) block(url, client, secret, provider, lines string) string {
+	indent := func(text string) string { return strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n\t\t") }
+	return fmt.Sprintf(`%s {
 	bind 127.0.0.1
 	session {
-		secret k1 MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=
+		secret %s
 		provider dev {
 			issuer        %s
-			client_id     app
+			client_id     %s
 			client_secret hush
+			%s
 		}
 		public /health
 		op_timeout 500ms
@@ -166,7 +178,7 @@ func (s *site) caddyfile(url string) string {
 	}
 	reverse_proxy %s
 }
-`, s.redisURL, url, s.op.Issuer(), strings.ReplaceAll(strings.TrimSpace(s.lines), "\n", "\n\t\t"), s.up)
+`, url, secret, s.op.Issuer(), client, indent(provider), indent(lines), s.up)
 }
 
 // metric is the sum of a node's series that begin with the name.
