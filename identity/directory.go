@@ -26,7 +26,7 @@ func (d Directory) Keys(context.Context) ([]KeyFile, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("%s is not a directory: name the one that holds the *.pem files", d)
 	}
-	if err := judgeDirectory(string(d), info); err != nil {
+	if err := validateDirectory(string(d), info); err != nil {
 		return nil, err
 	}
 	entries, err := os.ReadDir(string(d))
@@ -52,7 +52,7 @@ func (d Directory) Keys(context.Context) ([]KeyFile, error) {
 	return files, nil
 }
 
-// readKeyFile judges the file that it opened, so that nothing can be swapped in between.
+// readKeyFile validates the file that it opened, so that nothing can be swapped in between.
 func readKeyFile(path string) (KeyFile, error) {
 	f, err := openKeyFile(path)
 	if err != nil {
@@ -66,7 +66,7 @@ func readKeyFile(path string) (KeyFile, error) {
 	if !info.Mode().IsRegular() {
 		return KeyFile{}, fmt.Errorf("%s is not a regular file", path)
 	}
-	if err := judgeFile(path, info); err != nil {
+	if err := validateFile(path, info); err != nil {
 		return KeyFile{}, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))

@@ -9,8 +9,8 @@ import (
 
 func openKeyFile(path string) (*os.File, error) { return os.Open(path) }
 
-// Where permissions are not the Unix ones, access lists protect the keys and nothing is judged here.
+// Where permissions are not the Unix ones, access lists protect the keys and nothing is validated here.
 
-func judgeFile(string, fs.FileInfo) error { return nil }
+func validateFile(string, fs.FileInfo) error { return nil }
 
-func judgeDirectory(string, fs.FileInfo) error { return nil }
+func validateDirectory(string, fs.FileInfo) error { return nil }

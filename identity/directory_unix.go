@@ -14,10 +14,10 @@ func openKeyFile(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
-// judgeFile refuses a key that others can read or change. The group may read: a key that root owns
+// validateFile refuses a key that others can read or change. The group may read: a key that root owns
 // and the server's group reads is common and good.
-func judgeFile(path string, info fs.FileInfo) error {
-	if err := judgeOwner(path, info); err != nil {
+func validateFile(path string, info fs.FileInfo) error {
+	if err := validateOwner(path, info); err != nil {
 		return err
 	}
 	if perm := info.Mode().Perm(); perm&0o027 != 0 {
@@ -26,10 +26,10 @@ func judgeFile(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// judgeDirectory refuses a folder in which others can put or replace files. A sticky one is
-// accepted, as mounts of Kubernetes secrets are: there judgeFile's look at the owner protects.
-func judgeDirectory(path string, info fs.FileInfo) error {
-	if err := judgeOwner(path, info); err != nil {
+// validateDirectory refuses a folder in which others can put or replace files. A sticky one is
+// accepted, as mounts of Kubernetes secrets are: there validateFile's look at the owner protects.
+func validateDirectory(path string, info fs.FileInfo) error {
+	if err := validateOwner(path, info); err != nil {
 		return err
 	}
 	if perm := info.Mode().Perm(); perm&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
@@ -38,7 +38,7 @@ func judgeDirectory(path string, info fs.FileInfo) error {
 	return nil
 }
 
-func judgeOwner(path string, info fs.FileInfo) error {
+func validateOwner(path string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return fmt.Errorf("%s: its owner cannot be seen", path)

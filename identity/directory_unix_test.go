@@ -50,15 +50,15 @@ func TestDirectory_judgesPermissions(t *testing.T) {
 	}
 }
 
-// A link, or a file moved in from elsewhere, is judged by its owner.
+// A link, or a file moved in from elsewhere, is validated by its owner.
 func TestDirectory_judgesOwners(t *testing.T) {
 	self := uint32(os.Geteuid())
 	for uid, good := range map[uint32]bool{0: true, self: true, self + 1: false} {
 		info := owned{uid: uid}
-		if err := judgeFile("1.pem", info); (err == nil) != good {
+		if err := validateFile("1.pem", info); (err == nil) != good {
 			t.Errorf("a file of user %d: %v, want good = %v", uid, err, good)
 		}
-		if err := judgeDirectory("keys", info); (err == nil) != good {
+		if err := validateDirectory("keys", info); (err == nil) != good {
 			t.Errorf("a directory of user %d: %v, want good = %v", uid, err, good)
 		}
 	}

@@ -59,7 +59,7 @@ func normalByte(c byte) byte {
 	}
 }
 
-// Own says whether only the edge may set a header of this name.
+// Own reports whether only the edge may set a header of this name.
 func (n *Names) Own(name string) bool {
 	if hasNormalPrefix(name, ownPrefix, false) {
 		return true

@@ -64,7 +64,7 @@ var reserved = []string{
 	"idp", "idp_sub", "sid", "acr", "auth_time", "groups", "src",
 }
 
-// Reserved says whether name, in any case, may not be among the Claims. Case counts for nothing here
+// Reserved reports whether name, in any case, may not be among the Claims. Case counts for nothing here
 // because some JSON readers take "Sub" for "sub".
 func Reserved(name string) bool {
 	for _, r := range reserved {

@@ -31,7 +31,7 @@ const (
 // KeySet is the edge's published keys, from a URL or a file. It is read when first needed, again
 // every minute, and when an assertion names a key that it lacks, at most once in 10 s. When it
 // cannot be read the set last read stays in use. It is safe for concurrent use and runs no goroutine:
-// one request does the reading, and only requests that cannot be judged without it wait.
+// one request does the reading, and only requests that cannot be validated without it wait.
 type KeySet struct {
 	origin string
 	load   func(ctx context.Context) ([]byte, error)
@@ -151,7 +151,7 @@ func (s *KeySet) refresh(ctx context.Context, wait bool) error {
 	return s.failure
 }
 
-// claim says whether the caller must read the set now. If not, done is closed when the attempt under
+// claim reports whether the caller must read the set now. If not, done is closed when the attempt under
 // way has ended, and nil when there is none.
 func (s *KeySet) claim() (done <-chan struct{}, mine bool) {
 	s.mu.Lock()

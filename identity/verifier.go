@@ -25,7 +25,7 @@ var (
 	// ErrInvalid says that an assertion proves nothing: it is malformed, forged, expired or meant
 	// for somebody else.
 	ErrInvalid = errors.New("identity assertion is not valid")
-	// ErrKeysUnavailable says that the assertion could not be judged for want of the edge's keys.
+	// ErrKeysUnavailable says that the assertion could not be validated for want of the edge's keys.
 	ErrKeysUnavailable = errors.New("identity keys are unavailable")
 )
 
@@ -46,7 +46,7 @@ type VerifierConfig struct {
 	Now func() time.Time
 }
 
-// Verifier judges assertions. It is safe for concurrent use.
+// Verifier validates assertions. It is safe for concurrent use.
 type Verifier struct {
 	issuer, audience string
 	keys             PublicKeys
@@ -98,7 +98,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
 			return Identity{}, err
 		}
 	}
-	if err := known.judge(v.now()); err != nil {
+	if err := known.validate(v.now()); err != nil {
 		return Identity{}, err
 	}
 	if !ok {
@@ -157,8 +157,8 @@ func (v *Verifier) open(ctx context.Context, token string) (*verified, error) {
 	return opened, nil
 }
 
-// judge says whether an assertion is good at this moment.
-func (a *verified) judge(now time.Time) error {
+// validate reports whether an assertion is good at this moment.
+func (a *verified) validate(now time.Time) error {
 	switch {
 	case a.issued.After(now.Add(Leeway)):
 		return invalid("it was issued %s in the future: compare the clocks", a.issued.Sub(now).Round(time.Second))

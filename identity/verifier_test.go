@@ -315,7 +315,7 @@ func hs256(kid string, public ed25519.PublicKey, payload string) string {
 	return signed + "." + encode(mac.Sum(nil))
 }
 
-// A token that was good is remembered; everything that can change is judged again.
+// A token that was good is remembered; everything that can change is validated again.
 func TestVerify_judgesAKnownTokenAgain(t *testing.T) {
 	e := newEdge(t)
 	p := newPublisher(t, e.keyring.JWKS())

@@ -31,7 +31,7 @@ func newCookieNames(session string) cookieNames {
 	return cookieNames{session: session, ticket: session + "-rt", flow: session + "-login-"}
 }
 
-// ours says whether a cookie of that name is one of ours.
+// ours reports whether a cookie of that name is one of ours.
 func (n *cookieNames) ours(name string) bool {
 	return name == n.session || name == n.ticket || strings.HasPrefix(name, n.flow)
 }

@@ -37,7 +37,7 @@ func (h *Handler) sharedWith(r *http.Request) string {
 	return from[0]
 }
 
-// preflight says whether a browser asks what a page of an origin of `cors` may send.
+// preflight reports whether a browser asks what a page of an origin of `cors` may send.
 func (c *requestContext) preflight() bool {
 	return c.from != "" && c.r.Method == http.MethodOptions && c.r.Header.Get(requestMethod) != ""
 }

@@ -48,7 +48,7 @@ func loadMatchers(ctx caddy.Context, owner any, field string, raw caddyhttp.RawM
 	return all, nil
 }
 
-// match says whether one of the sets matches.
+// match reports whether one of the sets matches.
 func (m matchers) match(r *http.Request) (bool, error) {
 	for i := range m {
 		if in, err := m[i].MatchWithError(r); err != nil || in {
@@ -58,7 +58,7 @@ func (m matchers) match(r *http.Request) (bool, error) {
 	return false, nil
 }
 
-// matchAny says whether one of the readings of a request matches.
+// matchAny reports whether one of the readings of a request matches.
 func (m matchers) matchAny(readings []*http.Request) (bool, error) {
 	for _, r := range readings {
 		if in, err := m.match(r); err != nil || in {
@@ -81,7 +81,7 @@ func (m matchers) matchExactly(r *http.Request) (bool, error) {
 	return false, nil
 }
 
-// written says whether one of the patterns has the letters of the path in its own case.
+// written reports whether one of the patterns has the letters of the path in its own case.
 func (s *matcherSet) written(r *http.Request) bool {
 	if s.paths == nil {
 		return true
@@ -98,7 +98,7 @@ func (s *matcherSet) written(r *http.Request) bool {
 	return false
 }
 
-// literally says whether the parts of a pattern between its wildcards are in the path, in order, the
+// literally reports whether the parts of a pattern between its wildcards are in the path, in order, the
 // first at its beginning and the last at its end.
 func literally(pattern, path string) bool {
 	if pattern == "" || strings.ContainsAny(pattern, "?[") {
@@ -132,7 +132,7 @@ func original(r *http.Request) *http.Request {
 	return &o
 }
 
-// canonical says whether everybody on the way reads the path alike. Of another one, the part that is
+// canonical reports whether everybody on the way reads the path alike. Of another one, the part that is
 // public here may be something else to the app.
 func canonical(r *http.Request) bool {
 	path := r.URL.EscapedPath()

@@ -53,7 +53,7 @@ func kindOf(r *http.Request) kind {
 	return form
 }
 
-// acceptsHTML says whether a client asks for pages by name: scripts and programs accept anything.
+// acceptsHTML reports whether a client asks for pages by name: scripts and programs accept anything.
 func acceptsHTML(r *http.Request) bool {
 	for _, line := range r.Header["Accept"] {
 		for part := range strings.SplitSeq(line, ",") {
@@ -67,7 +67,7 @@ func acceptsHTML(r *http.Request) bool {
 	return false
 }
 
-// upgrades says whether a request wants to become a WebSocket, or another protocol.
+// upgrades reports whether a request wants to become a WebSocket, or another protocol.
 func upgrades(r *http.Request) bool {
 	if r.Method == http.MethodConnect {
 		return true // RFC 8441 and 9220
@@ -82,7 +82,7 @@ func upgrades(r *http.Request) bool {
 	return r.Header.Get("Sec-Websocket-Key") != ""
 }
 
-// safe says whether a request changes nothing (RFC 9110, 9.2.1).
+// safe reports whether a request changes nothing (RFC 9110, 9.2.1).
 func safe(r *http.Request) bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
@@ -129,14 +129,14 @@ func lastForwarded(r *http.Request, name string) string {
 // String is the origin as browsers write it.
 func (o origin) String() string { return o.scheme + "://" + o.host }
 
-// valid says whether the host is one, and nothing else could be read from it.
+// valid reports whether the host is one, and nothing else could be read from it.
 func (o origin) valid() bool {
 	u, err := url.Parse(o.String())
 	return err == nil && u.Host == o.host && u.Hostname() != "" && u.User == nil && u.Path == "" &&
 		!strings.ContainsAny(o.host, `\/?#@ ,"'<>%`)
 }
 
-// secure says whether browsers send Secure cookies there.
+// secure reports whether browsers send Secure cookies there.
 func (o origin) secure() bool {
 	if o.scheme == "https" {
 		return true

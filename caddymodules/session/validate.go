@@ -164,7 +164,7 @@ func (h *Handler) validateNames() error {
 	}{{"origin", h.Origins}, {"trusted_origins", h.TrustedOrigins}, {"cors", h.CORS}} {
 		for _, text := range setting.origins {
 			if strings.Contains(text, "{") {
-				continue // judged when its placeholders are replaced
+				continue // validated when its placeholders are replaced
 			}
 			if _, err := parseOrigin(text); err != nil {
 				return fmt.Errorf("%s: %w", setting.name, err)
@@ -305,7 +305,7 @@ func unset(setting, value string, allowed ...string) error {
 	return oneOf(setting, value, allowed...)
 }
 
-// oneOf says whether a setting has one of its values.
+// oneOf reports whether a setting has one of its values.
 func oneOf(setting, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil

@@ -53,7 +53,7 @@ func (p *Provider) AuthURL(f Flow, r AuthRequest) (string, error) {
 
 const callback = "callback"
 
-// readAnswer judges the query of a callback and returns its code. The order matters: until state
+// readAnswer validates the query of a callback and returns its code. The order matters: until state
 // fits, nothing else in it concerns this browser.
 func (p *Provider) readAnswer(answer url.Values, f Flow, m *metadata) (code string, err error) {
 	for _, name := range []string{"state", "iss", "code", "error"} {

@@ -19,8 +19,8 @@ type Cache interface {
 	Store(ctx context.Context, name string, document []byte) error
 }
 
-// kept is the document in the cache: what the provider said, and when.
-type kept struct {
+// cachedDocument is the document in the cache: what the provider said, and when.
+type cachedDocument struct {
 	Issuer           string          `json:"issuer"`
 	Discovery        json.RawMessage `json:"discovery"`
 	DiscoveryFetched time.Time       `json:"discovery_fetched"`
@@ -39,7 +39,7 @@ func (p *Provider) keep(ctx context.Context) {
 	if p.cfg.Cache == nil {
 		return
 	}
-	k := kept{Issuer: p.cfg.Issuer}
+	k := cachedDocument{Issuer: p.cfg.Issuer}
 	k.Keys, k.KeysFetched = p.keys.document()
 	p.mu.Lock()
 	k.Discovery, k.DiscoveryFetched = p.rawMeta, p.metaTime
@@ -71,7 +71,7 @@ func (p *Provider) restore(ctx context.Context) {
 }
 
 func (p *Provider) restoreFrom(document []byte) error {
-	var k kept
+	var k cachedDocument
 	if err := json.Unmarshal(document, &k); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func readClaims(payload []byte) (Claims, error) {
 	return c, nil
 }
 
-// has says whether a claim is there and not null.
+// has reports whether a claim is there and not null.
 func (c Claims) has(name string) bool { return len(c[name]) > 0 && string(c[name]) != "null" }
 
 // text returns a claim that is a string, otherwise "".
@@ -148,7 +148,7 @@ func plausibleEmail(s string) bool {
 // maxSubject is the longest sub that OpenID Connect Core, 2 allows, in bytes.
 const maxSubject = 255
 
-// usableSubject says whether sub can name somebody in headers, logs and keys.
+// usableSubject reports whether sub can name somebody in headers, logs and keys.
 func usableSubject(s string) bool {
 	return strings.TrimSpace(s) != "" && len(s) <= maxSubject && clean(s)
 }

@@ -38,7 +38,7 @@ type metadata struct {
 	style   oauth2.AuthStyle
 }
 
-// readMetadata judges a discovery document for a configuration.
+// readMetadata validates a discovery document for a configuration.
 func readMetadata(raw []byte, c *Config) (*metadata, error) {
 	m := &metadata{}
 	if err := json.Unmarshal(raw, m); err != nil {
@@ -95,7 +95,7 @@ func authStyle(methods []string, secret bool) (oauth2.AuthStyle, error) {
 	return 0, fmt.Errorf("discovery document: provider authenticates clients by %v only; client_secret_basic or client_secret_post is needed", methods)
 }
 
-// checkIssuer judges a configured issuer. Plain http is for this machine alone, unless allowed.
+// checkIssuer validates a configured issuer. Plain http is for this machine alone, unless allowed.
 func checkIssuer(issuer string, allowHTTP bool) error {
 	u, err := url.Parse(issuer)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(issuer, "#") {

@@ -44,7 +44,7 @@ const (
 
 // RejectedError says that a token or an answer of the provider is not believed.
 type RejectedError struct {
-	// What was judged: callback, id token, access token, logout token, userinfo.
+	// What was validated: callback, id token, access token, logout token, userinfo.
 	What   string
 	Reason Reason
 	// Detail is for the log. It may quote what the other side sent.

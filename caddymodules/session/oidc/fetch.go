@@ -83,7 +83,7 @@ func fetch(ctx context.Context, client *http.Client, address string, header http
 	return body, nil
 }
 
-// checkEndpoint judges an address that the provider gave. An issuer on https has nothing on http.
+// checkEndpoint validates an address that the provider gave. An issuer on https has nothing on http.
 func checkEndpoint(name, address string, secure bool) error {
 	u, err := url.Parse(address)
 	switch {

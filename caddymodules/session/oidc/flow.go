@@ -21,7 +21,7 @@ type Flow struct {
 	Nonce string `json:"n"`
 	// Verifier is the PKCE code verifier; it binds the code to this login.
 	Verifier string `json:"v"`
-	// ReturnTo is where the person wanted to go; [ReturnTo] has judged it.
+	// ReturnTo is where the person wanted to go; [ReturnTo] has validated it.
 	ReturnTo string `json:"r,omitempty"`
 	// Created is when the login began, in Unix seconds.
 	Created int64 `json:"c"`

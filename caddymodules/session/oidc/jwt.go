@@ -102,7 +102,7 @@ func (t *jwt) exact(issuer, subject string, audience []string) error {
 	return nil
 }
 
-// checkTimes judges exp, which must be there, nbf and iat.
+// checkTimes validates exp, which must be there, nbf and iat.
 func (p *Provider) checkTimes(t *jwt) error {
 	now := p.now()
 	exp, ok, err := t.claims.moment("exp")

@@ -157,7 +157,7 @@ func (k *keySet) document() (raw []byte, fetched time.Time) {
 	return k.raw, k.fetched
 }
 
-// usable says whether there are keys that may be believed.
+// usable reports whether there are keys that may be believed.
 func (k *keySet) usable() bool {
 	_, fresh := k.named("")
 	return fresh

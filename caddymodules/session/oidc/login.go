@@ -111,7 +111,7 @@ func (p *Provider) withClient(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, p.client)
 }
 
-// readTokens judges an answer of the token endpoint.
+// readTokens validates an answer of the token endpoint.
 func (p *Provider) readTokens(got *oauth2.Token, err error) (Tokens, error) {
 	var refused *oauth2.RetrieveError
 	switch {

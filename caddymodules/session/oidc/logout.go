@@ -43,7 +43,7 @@ func (p *Provider) EndSessionURL(idToken, postLogoutRedirectURI, state string) (
 
 // Once remembers what was used.
 type Once interface {
-	// Once says whether key was never given before, and remembers it for ttl.
+	// Once reports whether key was never given before, and remembers it for ttl.
 	Once(ctx context.Context, key string, ttl time.Duration) (first bool, err error)
 }
 

@@ -71,7 +71,7 @@ type Provider struct {
 type Status struct {
 	// Provider is its configured name.
 	Provider string
-	// Ready says whether logins can begin and tokens be judged.
+	// Ready reports whether logins can begin and tokens be validated.
 	Ready bool
 	// Restored says that endpoints and keys come from the cache and the provider has not answered yet.
 	Restored bool
@@ -85,7 +85,7 @@ var reserved = []string{
 	"code_challenge", "code_challenge_method", "request", "request_uri", "max_age", "prompt", "acr_values", "registration",
 }
 
-// New judges a configuration. It does not reach out: call Run for that.
+// New validates a configuration. It does not reach out: call Run for that.
 func New(c Config) (*Provider, error) {
 	if c.Name == "" || c.ClientID == "" {
 		return nil, fmt.Errorf("provider %q: a name and a client_id are needed", c.Name)
